@@ -1,0 +1,1 @@
+"""The framework itself, exported from the lessons in `modules/` by `tito export`."""

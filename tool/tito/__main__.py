@@ -1,0 +1,5 @@
+"""Makes ``python -m tito`` the same as ``tito``."""
+
+from tito.cli import main
+
+main()
