@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import os
 import sys
 from typing import Any
 
@@ -10,6 +13,7 @@ import click
 
 from tito import __version__
 from tito.errors import TitoError
+from tito.screen import problem
 
 # A command's file is imported only when the command runs, so that every start is quick.
 COMMANDS = {
@@ -21,9 +25,18 @@ COMMANDS = {
     "notebook": "tito.commands.notebook",
     "test": "tito.commands.test",
 }
+HELP = {
+    "demo": "See the whole course work, in a minute.",
+    "doctor": "Look for problems, and say what to do about each.",
+    "export": "Write the package `tinytorch` from the lessons.",
+    "init": "Make a workspace of your own.",
+    "module": "Work on the modules: list, start, test, complete, ...",
+    "notebook": "Open a lesson as a notebook, and take its changes back.",
+    "test": "Test a module, or everything there is to test here.",
+}
 
 
-class LazyGroup(click.Group):
+class Tito(click.Group):
     """A group that imports a command when it is asked for; the command is called ``command`` in its file."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -37,19 +50,63 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands into the help without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, HELP[name]) for name in self.list_commands(ctx)])
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command; what goes wrong is two lines on stderr and an exit code, never a traceback."""
+        try:
+            result = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except TitoError as error:
+            _fail(error.message, error.hint, error.exit_code)
+        except click.UsageError as error:
+            _fail(*_usage(error), 2)
+        except click.ClickException as error:
+            _fail(error.format_message(), "", error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _fail("interrupted; every file is whole.", "Run the same command again when you like.", 1)
+        except OSError as error:
+            _fail_to_write(error)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+@click.group(cls=Tito, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="tito")
-def cli() -> None:
-    """Build a deep-learning framework of your own, module by module."""
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Build a deep-learning framework of your own, module by module.
+
+    In a workspace, `tito module status` says where you are and what comes next.
+    """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run `tito`; an error of the user's is two lines on stderr and an exit code, never a traceback."""
-    try:
-        return cli.main(arguments, prog_name="tito")
-    except TitoError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(error.exit_code)
+    """Run `tito`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a sign that the terminal cannot show is no reason to stop
+    return cli.main(arguments, prog_name="tito")
+
+
+def _fail(message: str, hint: str, code: int) -> None:
+    problem(message, hint)
+    sys.exit(code)
+
+
+def _usage(error: click.UsageError) -> tuple[str, str]:
+    """Return the message and the hint for a command line that click does not understand."""
+    path = error.ctx.command_path if error.ctx else "tito"
+    message = error.format_message()
+    return message[0].lower() + message[1:], f"`{path} --help` shows what there is."
+
+
+def _fail_to_write(error: OSError) -> None:
+    """End after a file that cannot be read or written, or a reader such as `head` that went away."""
+    if error.errno == errno.EPIPE:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.exit(1)
+    _fail(f"{error.filename or 'a file'}: {error.strerror or error}.", "`tito doctor` looks at what may be written.", 1)

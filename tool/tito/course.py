@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from tito.errors import TitoError
 
@@ -92,6 +93,7 @@ class Course:
         TitoError
             If no module is called so, or if its lesson is not written yet.
         """
+        name = name.lower()
         for module in self.modules:
             if name in (module.folder, module.name) or (name.isdecimal() and int(name) == module.number):
                 if not module.written:
@@ -128,26 +130,29 @@ def read_course(path: Path) -> Course:
     Raises
     ------
     TitoError
-        If the file is missing or is not valid TOML.
+        If the file is missing or is not such a table.
     """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Course(tuple(_module(row) for row in table["module"]))
     except FileNotFoundError:
         raise TitoError(f"{path} is missing, so there is no list of modules.") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise TitoError(f"{path} is not valid TOML: {error}.") from None
-    return Course(
-        tuple(
-            Module(
-                number=row["number"],
-                folder=row["folder"],
-                title=row["title"],
-                hours=row.get("hours", 0),
-                difficulty=row.get("difficulty", 0),
-                needs=tuple(row.get("needs", ())),
-                can=row.get("can", ""),
-                adds={package: tuple(names) for package, names in row.get("adds", {}).items()},
-            )
-            for row in table["module"]
-        )
+    except KeyError as error:
+        raise TitoError(f"{path} is not a course table: {error} is missing.") from None
+    except (TypeError, AttributeError):
+        raise TitoError(f"{path} is not a course table: every `[[module]]` holds names and values.") from None
+
+
+def _module(row: dict[str, Any]) -> Module:
+    return Module(
+        number=row["number"],
+        folder=row["folder"],
+        title=row["title"],
+        hours=row.get("hours", 0),
+        difficulty=row.get("difficulty", 0),
+        needs=tuple(row.get("needs", ())),
+        can=row.get("can", ""),
+        adds={package: tuple(names) for package, names in row.get("adds", {}).items()},
     )

@@ -30,7 +30,7 @@ def first_line(path: Path) -> str:
     """Return the first line of the file at `path`, or nothing if there is no such file."""
     if not path.exists():
         return ""
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline().rstrip("\n")
 
 
@@ -43,14 +43,20 @@ def read_lesson(root: Path, module: Module) -> Lesson:
         If the lesson is missing or is not UTF-8 text.
     """
     path = root / module.lesson
+    reset = f"`tito module reset {module.number:02}` brings the lesson back"
     try:
-        return Lesson(path.read_text(encoding="utf-8"), module.lesson)
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise TitoError(
-            f"{module.lesson} is missing.", f"`tito module reset {module.number:02}` brings it back."
-        ) from None
+        raise TitoError(f"{module.lesson} is missing.", f"{reset}.") from None
     except UnicodeDecodeError as error:
-        raise TitoError(f"{module.lesson} is not UTF-8 text: {error}.") from None
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TitoError(
+            f"{module.lesson}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8 text.",
+            f"Save the file as UTF-8 in your editor; {reset} and keeps the old file.",
+        ) from None
+    if not text.strip():
+        raise TitoError(f"{module.lesson} is empty.", f"Undo in your editor, or start anew: {reset}.")
+    return Lesson(text, module.lesson)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Export:
     @property
     def current(self) -> str | None:
         """The text that is there now, or None."""
-        return self.path.read_text(encoding="utf-8") if self.path.exists() else None
+        return self.path.read_text(encoding="utf-8", errors="replace") if self.path.exists() else None
 
     @property
     def changed(self) -> bool:
@@ -86,14 +92,18 @@ class Export:
         """
         if not self.changed:
             return False
+        self.check_overwrite()
+        write_atomically(self.path, self.text)
+        return True
+
+    def check_overwrite(self) -> None:
+        """Raise the error of `write` if a file that `tito` did not write stands in the way."""
         first = first_line(self.path)
-        if first and not (first.endswith(_OURS) or first.startswith("# On loan from ")):
+        if self.current and not (first.endswith(_OURS) or first.startswith("# On loan from ")):
             raise TitoError(
                 f"{self.shown} was not written by tito export, so it is not overwritten.",
                 "Move it away, or take your changes to the lesson, and export again.",
             )
-        write_atomically(self.path, self.text)
-        return True
 
 
 def export_of(root: Path, module: Module) -> Export:

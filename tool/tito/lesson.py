@@ -1,6 +1,6 @@
 """Lessons: the cells of a percent file, its exercises, and the text it exports.
 
-A lesson is plain text. A line that starts with ``# %%`` opens a cell; a code cell whose first line is
+A lesson is plain text. A line that starts with ``# %%`` opens a cell; a code cell that opens with the line
 ``#| export`` goes into the package; a code cell with solution markers is an exercise, named by its first tag.
 """
 
@@ -12,15 +12,16 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 from tito.errors import TitoError
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?P<rest>.*)$")
 _TAGS = re.compile(r"tags=(\[.*?\])")
-_DEFAULT_EXP = re.compile(r"^#\| default_exp core\.(\w+)\s*$", re.MULTILINE)
-_DOC = re.compile(r"^#\| doc (.+)$", re.MULTILINE)
-_CLASS = re.compile(r"^class (\w+)\b")
+_EXPORT = re.compile(r"^#\| export\s*$")
+_DEFAULT_EXP = re.compile(r"^#\| default_exp core\.(\w+)\s*$")
+_DOC = re.compile(r"^#\| doc (.+?)\s*$")
 _CONTINUED = re.compile(r"^class (\w+)\(\1\):")
 
 
@@ -42,14 +43,19 @@ class Cell:
     start: int
 
     @property
+    def directives(self) -> tuple[str, ...]:
+        """The ``#|`` lines that a code cell opens with."""
+        return () if self.markdown else tuple(itertools.takewhile(lambda line: line.startswith("#|"), self.lines))
+
+    @property
     def exported(self) -> bool:
         """Whether the cell goes into the package."""
-        return not self.markdown and any(line.startswith("#| export") for line in self.lines)
+        return any(_EXPORT.match(line) for line in self.directives)
 
     @property
     def is_exercise(self) -> bool:
         """Whether a learner writes something in the cell."""
-        return any(line.strip() == BEGIN for line in self.lines)
+        return not self.markdown and any(line.strip() == BEGIN for line in self.lines)
 
     def regions(self) -> list[tuple[int, int]]:
         """Return the positions in `lines` of each pair of solution markers."""
@@ -76,6 +82,20 @@ class Exercise:
 
 
 @dataclass(frozen=True)
+class _Piece:
+    """Lines of an exported cell that stay together: one class, or what stands between two."""
+
+    lines: list[Line]
+    opens: str = ""  # the class it holds
+    head: int = 0  # the position in `lines` of that class's first line
+
+    @property
+    def continues(self) -> bool:
+        """Whether the class is written as ``class X(X):``."""
+        return bool(self.opens and _CONTINUED.match(self.lines[self.head].text))
+
+
+@dataclass(frozen=True)
 class Lesson:
     """A parsed lesson.
 
@@ -94,16 +114,17 @@ class Lesson:
     def cells(self) -> tuple[Cell, ...]:
         """The cells in order; text before the first ``# %%`` belongs to none."""
         cells: list[Cell] = []
-        lines = self.text.splitlines()
+        lines = self.text.split("\n")
         starts = [i for i, line in enumerate(lines) if _CELL.match(line)]
-        for i, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        for i, end in itertools.pairwise([*starts, len(lines)]):
             match = _CELL.match(lines[i])
             assert match is not None
             body = lines[i + 1 : end]
             while body and not body[-1].strip():
                 body.pop()
             cell = Cell(bool(match["markdown"]), self._tags(match["rest"], i + 1), tuple(body), i + 2)
-            self._check_markers(cell)
+            if not cell.markdown:
+                self._check_markers(cell)
             cells.append(cell)
         return tuple(cells)
 
@@ -133,7 +154,7 @@ class Lesson:
         if open_at:
             self._marker_error(open_at, f"`{BEGIN}` without `{END}` in its cell")
 
-    def _marker_error(self, line: int, what: str) -> None:
+    def _marker_error(self, line: int, what: str) -> NoReturn:
         raise TitoError(f"{self.path}, line {line}: {what}.", "Each answer stands between one pair of markers.")
 
     @cached_property
@@ -167,12 +188,17 @@ class Lesson:
         TitoError
             If the lesson does not say where it is exported to.
         """
-        match = _DEFAULT_EXP.search(self.text)
-        if match:
-            return match[1]
-        raise TitoError(
-            f"{self.path} does not say where it is exported to.", "A cell must hold `#| default_exp core.NAME`."
-        )
+        name = self._directive(_DEFAULT_EXP)
+        if name is None:
+            raise TitoError(
+                f"{self.path} does not say where it is exported to.",
+                "A cell must open with `#| default_exp core.NAME`.",
+            )
+        return name
+
+    def _directive(self, pattern: re.Pattern[str]) -> str | None:
+        lines = itertools.chain.from_iterable(cell.directives for cell in self.cells)
+        return next((match[1] for match in map(pattern.match, lines) if match), None)
 
     def exported_lines(self, header: str) -> list[Line]:
         """Return the package file of this lesson, each line with the lesson's line it came from.
@@ -188,46 +214,71 @@ class Lesson:
         classes: dict[str, list[Line]] = {}
         for cell in self.cells:
             for piece in self._pieces(cell) if cell.exported else ():
-                continued = _CONTINUED.match(piece[0].text)
-                if continued and continued[1] in classes:
-                    classes[continued[1]].extend([Line(""), *piece[1:]])
+                if piece.continues and piece.opens in classes:
+                    classes[piece.opens].extend([Line(""), *self._continuation(piece)])
                     continue
-                pieces.append(piece)
-                for opened in filter(None, (_CLASS.match(line.text) for line in piece)):
-                    classes[opened[1]] = piece
+                pieces.append(piece.lines)
+                if piece.opens:
+                    classes[piece.opens] = piece.lines
         if not pieces:
-            raise TitoError(f"{self.path} exports nothing.", "Cells to export start with `#| export`.")
-        public = _public_names(self._parse([line for piece in pieces for line in piece]))
+            raise TitoError(f"{self.path} exports nothing.", "Cells to export open with `#| export`.")
+        public = _public_names(self._parse([line for piece in pieces for line in piece], whole=True))
         names = [Line("__all__ = ["), *(Line(f'    "{name}",') for name in public), Line("]")]
-        doc = _DOC.search(self.text)
-        exported = [Line(header), *([Line(f'"""{doc[1]}"""'), Line("")] if doc else []), *pieces[0], Line(""), *names]
-        for piece in pieces[1:]:
-            exported += [Line(""), Line(""), *piece]
+        doc = self._directive(_DOC)
+        exported = [Line(header), *([Line(f'"""{doc}"""'), Line("")] if doc else []), *pieces[0], Line(""), *names]
+        for lines in pieces[1:]:
+            exported += [Line(""), Line(""), *lines]
         return exported
 
-    def _pieces(self, cell: Cell) -> list[list[Line]]:
+    def _pieces(self, cell: Cell) -> list[_Piece]:
         """Split an exported cell before and after each class, so that later cells can continue the class."""
         lines = _code_lines(cell)
-        cuts = {0, len(lines)}
+        pieces: list[_Piece] = []
+        done = last = 0  # what is in a piece already; where the statement before ended
         for node in self._parse(lines).body:
             if isinstance(node, ast.ClassDef):
-                begin = min([node.lineno, *(mark.lineno for mark in node.decorator_list)]) - 1
-                while begin and lines[begin - 1].text.startswith("#"):
-                    begin -= 1
-                cuts |= {begin, node.end_lineno or begin}
-        edges = sorted(cuts)
-        pieces = [_stripped(lines[a:b]) for a, b in itertools.pairwise(edges)]
-        return [piece for piece in pieces if piece]
+                begin, end = _extent(node, lines, last)
+                pieces += [
+                    _Piece(_stripped(lines[done:begin])),
+                    _Piece(lines[begin:end], node.name, node.lineno - 1 - begin),
+                ]
+                done = end
+            last = node.end_lineno or last
+        pieces.append(_Piece(_stripped(lines[done:])))
+        return [piece for piece in pieces if piece.lines]
 
-    def _parse(self, lines: list[Line]) -> ast.Module:
+    def _continuation(self, piece: _Piece) -> list[Line]:
+        """Return the lines that ``class X(X):`` adds to class X; comments above it move into the class."""
+        above, header, body = piece.lines[: piece.head], piece.lines[piece.head], piece.lines[piece.head + 1 :]
+        if not header.text.split("#")[0].rstrip().endswith(":"):
+            self._continuation_error(header, "its body starts on the same line", "Start the body on a line of its own.")
+        for line in above:
+            if not line.text.startswith("#"):
+                self._continuation_error(line, "it has a decorator", "Decorate the class where it begins.")
+        return [*(Line(f"    {line.text}", line.source) for line in above), *_stripped(body)]
+
+    def _continuation_error(self, at: Line, what: str, hint: str) -> NoReturn:
+        raise TitoError(f"{self.path}, line {at.source}: this class continues an earlier one, but {what}.", hint)
+
+    def _parse(self, lines: list[Line], whole: bool = False) -> ast.Module:
+        for line in lines:
+            if "\0" in line.text:  # Python says so too, but not where
+                self._syntax_error(line, "a NUL character is not text")
         try:
-            return ast.parse("\n".join(line.text for line in lines) + "\n")
+            tree = ast.parse("\n".join(line.text for line in lines) + "\n")
+            if whole:  # finds what parses and still is not Python, such as a `return` outside a function
+                compile(tree, self.path, "exec", dont_inherit=True)
         except SyntaxError as error:
-            at = lines[min(error.lineno or 1, len(lines)) - 1]
-            shown = at.text.strip()
-            raise TitoError(
-                f"{self.path}, line {at.source}: {error.msg}: `{shown}`", "Nothing was exported; mend the line first."
-            ) from None
+            # Python counts the lines of the cell; its reader counts those of the lesson.
+            what = re.sub(r"(?<=on line )\d+", lambda match: str(lines[int(match[0]) - 1].source), error.msg)
+            self._syntax_error(lines[min(error.lineno or 1, len(lines)) - 1], what)
+        return tree
+
+    def _syntax_error(self, at: Line, what: str) -> NoReturn:
+        shown = at.text.strip().replace("\0", "\\0")
+        raise TitoError(
+            f"{self.path}, line {at.source}: {what}: `{shown}`", "Nothing was exported; mend the line first."
+        ) from None
 
     def export(self, header: str) -> str:
         """Return the package file of this lesson as text."""
@@ -235,15 +286,15 @@ class Lesson:
 
     def replaced(self, answers: dict[str, tuple[str, ...]]) -> str:
         """Return the lesson's text with the answers of some exercises put in, by exercise name."""
-        lines = self.text.splitlines()
+        lines = self.text.split("\n")
         for exercise in reversed(self.exercises):
             if exercise.name not in answers:
                 continue
             cell = exercise.cell
             pairs = list(zip(cell.regions(), answers[exercise.name], strict=True))
             for (begin, end), answer in reversed(pairs):
-                lines[cell.start + begin : cell.start + end - 1] = answer.split("\n")
-        return "\n".join(lines) + "\n"
+                lines[cell.start + begin : cell.start + end - 1] = answer.split("\n") if answer else []
+        return "\n".join(lines)
 
     def stubs(self) -> dict[str, tuple[str, ...]]:
         """Return what stands in each exercise before the learner has begun."""
@@ -261,11 +312,26 @@ class Lesson:
 
 
 def _code_lines(cell: Cell) -> list[Line]:
+    first = len(cell.directives)
     return [
         Line(text, number)
-        for number, text in enumerate(cell.lines, cell.start)
-        if not text.startswith("#|") and text.strip() not in (BEGIN, END)
+        for number, text in enumerate(cell.lines[first:], cell.start + first)
+        if text.strip() not in (BEGIN, END)
     ]
+
+
+def _extent(node: ast.ClassDef, lines: list[Line], floor: int) -> tuple[int, int]:
+    """Return where a class begins and ends in `lines`, with its decorators and the comments that touch it."""
+    begin = min([node.lineno, *(mark.lineno for mark in node.decorator_list)]) - 1
+    while begin > floor and lines[begin - 1].text.startswith("#"):
+        begin -= 1
+    end = node.end_lineno or node.lineno
+    for i, line in enumerate(lines[end:], end + 1):
+        if line.text.lstrip().startswith("#") and line.text.startswith(" "):
+            end = i
+        elif line.text.strip():
+            break
+    return begin, end
 
 
 def _stripped(lines: list[Line]) -> list[Line]:
@@ -286,4 +352,9 @@ def _public_names(tree: ast.Module) -> list[str]:
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             names.add(node.target.id)
-    return sorted(name for name in names if not name.startswith("_"))
+    return sorted((name for name in names if not name.startswith("_")), key=_sort_key)
+
+
+def _sort_key(name: str) -> tuple[bool, bool, str]:
+    """Order CONSTANTS before Classes before functions, as the linter wants `__all__`."""
+    return not name.isupper(), not name[0].isupper(), name

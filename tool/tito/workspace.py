@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from tito.backups import keep
 from tito.course import Course, Module, read_course
 from tito.errors import TitoError
-from tito.export import export_of, first_line, header, loan_header
+from tito.export import Export, export_of, first_line, header, loan_header, read_lesson
+from tito.lesson import Exercise, Lesson
+from tito.memory import fingerprint, recall, remember
+from tito.references import loan
 
-YOURS, LOAN, OPEN = "yours", "on loan", "open"
+YOURS, LOAN, OPEN, PLANNED = "yours", "on loan", "open", "planned"
+_STUB = re.compile(r'^\s*raise NotImplementedError\("exercise ')
+
+
+@dataclass(frozen=True)
+class Written:
+    """What putting a file into the package did: whether it changed, and where the old text is kept."""
+
+    changed: bool
+    backup: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,20 +63,79 @@ class Workspace:
         return (self.root / "tool" / "tito").is_dir()
 
     def state(self, module: Module) -> str:
-        """Return `YOURS`, `LOAN` or `OPEN`: yours is an exported file that matches its lesson."""
+        """Return `YOURS`, `LOAN`, `OPEN` or `PLANNED`.
+
+        Yours is an exported file that matches its lesson, in which no answer is left to write.
+        """
+        if not module.written:
+            return PLANNED
         first = first_line(self.root / module.exported)
         if first == loan_header(module):
             return LOAN
-        if first == header(module.lesson) and self._matches(module):
+        if first == header(module.lesson) and self._finished(module):
             return YOURS
         return OPEN
 
-    def _matches(self, module: Module) -> bool:
+    def _finished(self, module: Module) -> bool:
         try:
-            return not export_of(self.root, module).changed
+            lesson = read_lesson(self.root, module)
+            return not export_of(self.root, module).changed and not open_exercises(lesson)
         except TitoError:  # a lesson that cannot be exported matches nothing; exporting it says why
             return False
 
     def missing(self, module: Module) -> list[Module]:
         """Return the modules that `module` stands on and that are neither yours nor on loan."""
-        return [other for other in self.course.closure(module) if self.state(other) == OPEN]
+        return [other for other in self.course.closure(module) if self.state(other) not in (YOURS, LOAN)]
+
+    def begun(self, module: Module) -> bool:
+        """Whether the learner has exported the module, or has written an answer in it.
+
+        Raises
+        ------
+        TitoError
+            If the lesson does not parse.
+        """
+        if (self.root / module.exported).exists():
+            return True
+        lesson = read_lesson(self.root, module)
+        return len(open_exercises(lesson)) < len(lesson.exercises)
+
+    def current(self) -> Module | None:
+        """Return the first module that is still open, or None if all that are written are done."""
+        return next((module for module in self.course.written if self.state(module) == OPEN), None)
+
+    def put(self, module: Module | None, export: Export) -> Written:
+        """Write a file of the package; keep what stands there now unless `tito` wrote it or the lesson still has it.
+
+        Raises
+        ------
+        TitoError
+            If a file that `tito` did not write stands in the way.
+        """
+        if not export.changed:
+            return Written(False)
+        export.check_overwrite()
+        current = export.current
+        backup = None
+        if current and not self.solved and not self._known(module, export.shown, current):
+            backup = keep(self.root, module, export.path)
+        export.write()
+        if not self.solved:
+            remember(self.root, "exports", export.shown, fingerprint(export.text))
+        return Written(True, backup)
+
+    def _known(self, module: Module | None, shown: str, text: str) -> bool:
+        """Whether a file of the package holds what `tito` wrote there, so that nothing is lost with it."""
+        if recall(self.root, "exports").get(shown) == fingerprint(text):
+            return True
+        return module is not None and text.startswith(loan_header(module) + "\n") and text == loan(module)
+
+
+def is_open(exercise: Exercise) -> bool:
+    """Whether an answer of the exercise is still the stub that the learner was given."""
+    return any(_STUB.match(line) for answer in exercise.answer() for line in answer.split("\n"))
+
+
+def open_exercises(lesson: Lesson) -> list[Exercise]:
+    """Return the exercises that still hold a stub."""
+    return [exercise for exercise in lesson.exercises if is_open(exercise)]

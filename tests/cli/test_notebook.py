@@ -1,0 +1,198 @@
+"""`tito notebook`: there and back, byte for byte, with nothing lost when both sides have changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tito.notebooks import taken_back
+
+from .learner import NUMBERS, Learner
+
+
+def edit(learner: Learner, change: Callable[[list[Any]], None]) -> None:
+    """Change the cells of the notebook as Jupyter would: the file is written anew, lines in lists."""
+    notebook = json.loads(learner.read("notebook"))
+    change(notebook["cells"])
+    for cell in notebook["cells"]:
+        if isinstance(cell["source"], str):
+            cell["source"] = cell["source"].splitlines(keepends=True)
+    learner.write("notebook", json.dumps(notebook, indent=1))
+
+
+def answer(cells: list[Any]) -> None:
+    """Write the answer of `double` in the notebook."""
+    cell = next(cell for cell in cells if cell["metadata"].get("tags") == ["double"])
+    text = "".join(cell["source"])
+    start = text.index("    raise NotImplementedError")
+    cell["source"] = text[:start] + "    return x + x" + text[text.index("\n", start) :]
+
+
+def test_there_and_back_without_edits_changes_no_byte(learner: Learner) -> None:
+    before = learner.path("numbers").read_bytes()
+    assert learner.tito("notebook", "01", "--no-open").stdout.startswith(
+        "Wrote modules/01_numbers/numbers_dev.ipynb.\n"
+    )
+    edit(learner, lambda cells: None)
+    result = learner.tito("notebook", "01", "--no-open")
+    assert "say the same" in result.stdout
+    assert learner.path("numbers").read_bytes() == before
+    assert learner.backups() == []
+
+
+def test_the_notebook_has_the_lessons_cells(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    cells = json.loads(learner.read("notebook"))["cells"]
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "code", "code", "code", "code"]
+    assert cells[3]["metadata"] == {"tags": ["double"]}
+    assert "".join(cells[0]["source"]).startswith("# 01 Numbers\n")
+
+
+def test_an_answer_written_in_the_notebook_comes_back(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    before = learner.read("numbers")
+    edit(learner, answer)
+    result = learner.tito("notebook", "01", "--no-open")
+    assert "Took the notebook's changes back into modules/01_numbers/numbers_dev.py" in result.stdout
+    stub = '    raise NotImplementedError("exercise double: write it in modules/01_numbers/numbers_dev.py")'
+    assert learner.read("numbers") == before.replace(stub, "    return x + x")
+    assert [path.read_text() for path in learner.backups()] == [before]
+    assert "say the same" in learner.tito("notebook", "01", "--no-open").stdout
+
+
+def test_cells_that_are_added_moved_and_deleted(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+
+    def change(cells: list[Any]) -> None:
+        del cells[5]
+        code: Any = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+        cells.insert(1, {"cell_type": "markdown", "metadata": {}, "source": "A note of *mine*."})
+        cells.append({**code, "source": "double(21)", "metadata": {"tags": ["mine"], "collapsed": True}})
+
+    edit(learner, change)
+    learner.tito("notebook", "01", "--no-open")
+    text = learner.read("numbers")
+    assert '# %% [markdown]\n"""\nA note of *mine*.\n"""\n\n# %%\n#| default_exp core.numbers\n' in text
+    assert text.endswith('# %% tags=["mine"]\ndouble(21)\n')
+    assert "__main__" not in text
+    assert learner.tito("export", "01").exit_code == 0
+
+
+def test_a_magic_command_stays_a_comment_in_the_lesson(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, lambda cells: cells[5].update(source="%timeit double(2)"))
+    learner.tito("notebook", "01", "--no-open")
+    assert "# %timeit double(2)\n" in learner.read("numbers")
+    assert "say the same" in learner.tito("notebook", "01", "--no-open").stdout
+
+
+def test_a_changed_lesson_is_written_to_the_notebook_and_outputs_stay(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    output = {"output_type": "stream", "name": "stdout", "text": "4\n"}
+    edit(learner, lambda cells: cells[5].update(outputs=[output], execution_count=3))
+    learner.answer("double")
+    assert "the lesson had changed" in learner.tito("notebook", "01", "--no-open").stdout
+    cells = json.loads(learner.read("notebook"))["cells"]
+    assert "return x + x" in "".join(cells[3]["source"])
+    assert cells[5]["outputs"] == [output]
+
+
+def test_when_both_have_changed_neither_is_written(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    learner.answer("half")
+    before = learner.snapshot()
+    result = learner.tito("notebook", "01", "--no-open")
+    assert result.exit_code == 1
+    assert "have both changed since they were the same" in " ".join(result.stderr.split())
+    assert "rename numbers_dev.ipynb" in result.stderr
+    assert learner.snapshot() == before
+
+
+def test_the_same_change_on_both_sides_is_no_conflict(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    learner.answer("double")
+    assert learner.tito("notebook", "01", "--no-open").exit_code == 0
+
+
+def test_a_notebook_that_tito_does_not_remember_is_not_overwritten(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    learner.path(".tito/memory.json").unlink()
+    before = learner.snapshot()
+    assert learner.tito("notebook", "01", "--no-open").exit_code == 1
+    assert learner.snapshot() == before
+
+
+def test_a_test_does_not_pass_over_an_answer_that_is_still_in_the_notebook(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    result = learner.tito("module", "test", "01")
+    assert result.exit_code == 1
+    assert "holds changes that the lesson does not have yet" in " ".join(result.stderr.split())
+    assert "`tito notebook 01 --no-open`" in result.stderr
+    learner.tito("notebook", "01", "--no-open")
+    assert "half is not written yet" in learner.tito("module", "test", "01").stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b'{"cells": [1]}', b"\xff"])
+def test_a_file_that_is_no_notebook(learner: Learner, content: bytes) -> None:
+    learner.path("notebook").write_bytes(content)
+    result = learner.tito("notebook", "01", "--no-open")
+    assert result.exit_code == 1
+    assert "not a notebook" in result.stderr
+    assert learner.path("notebook").read_bytes() == content
+
+
+def test_an_interrupted_take_back_leaves_the_lesson_whole(
+    learner: Learner, failing_replace: Callable[[str], None]
+) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    before = learner.snapshot()
+    failing_replace("numbers_dev.py")
+    assert learner.tito("notebook", "01", "--no-open").exit_code == 1
+    assert learner.snapshot() == before
+
+
+def test_jupyter_is_opened_and_what_was_saved_there_is_taken_back(
+    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "jupyter-lab"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nsed -i "s/raise NotImplementedError(.*double[^)]*)/return x + x/" "$1"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    result = learner.tito("notebook", "01")
+    assert "Jupyter opens." in result.stdout
+    assert "Took the notebook's changes back" in result.stdout
+    assert "    return x + x\n" in learner.read("numbers")
+
+
+def test_without_jupyter_the_path_is_said(learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    result = learner.tito("notebook", "01")
+    assert result.exit_code == 0
+    assert "Jupyter is not installed here. Open modules/01_numbers/numbers_dev.ipynb" in result.stdout
+
+
+def test_without_jupytext_the_command_to_install_it_is_said(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "jupytext", None)
+    result = learner.tito("notebook", "01")
+    assert result.exit_code == 1
+    assert "-m pip install jupytext" in result.stderr
+
+
+def test_text_before_the_first_cell_and_uneven_gaps_survive() -> None:
+    text = "# a word before\n\n" + NUMBERS.replace("\n\n\n# %%", "\n# %%")
+    same: Any = __import__("jupytext").reads(text, fmt="py:percent")
+    if same["cells"][0]["source"] == "# a word before":  # Jupytext makes a cell of it; the lesson has none there
+        same["cells"] = same["cells"][1:]
+    assert taken_back(text, same).startswith("# a word before\n") or taken_back(text, same) == text

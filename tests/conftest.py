@@ -1,0 +1,25 @@
+"""What the tests share: where the repository is, its course table, and what runs last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tito.course import Course, read_course
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root folder of the repository."""
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def course(repository: Path) -> Course:
+    """The course table of the repository."""
+    return read_course(repository / "modules" / "course.toml")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest test last: what can fail sooner does."""
+    items.sort(key=lambda item: item.path.name == "test_journey.py")

@@ -1,0 +1,43 @@
+"""Data sets that come with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tinytorch.core.tensor import Tensor
+
+_FOLDER = Path(__file__).parent
+
+
+class Digits(NamedTuple):
+    """Images of handwritten digits, and which digit each one is."""
+
+    images: Tensor  # (N, 8, 8), float32, 0 (paper) to 1 (ink)
+    labels: Tensor  # (N,), int64, 0 to 9
+
+
+def digits() -> Digits:
+    """Return 1,797 handwritten digits of 8 by 8 pixels, by 13 people, in a fixed order.
+
+    Returns
+    -------
+    Digits
+        ``images`` of shape (1797, 8, 8), float32 from 0 to 1, and ``labels`` of shape (1797,), int64.
+
+    Notes
+    -----
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
+    https://doi.org/10.24432/C50P49, the test part; licence CC BY 4.0. See ``digits.txt`` beside this file.
+
+    Examples
+    --------
+    >>> images, labels = digits()
+    >>> images.shape, labels.shape
+    ((1797, 8, 8), (1797,))
+    """
+    with np.load(_FOLDER / "digits.npz", allow_pickle=False) as file:
+        # The 17 shades are the number of inked pixels in a 4 by 4 block of the original bitmap.
+        return Digits(Tensor(file["images"] / 16), Tensor(file["labels"], dtype=np.int64))

@@ -1,0 +1,30 @@
+"""Layers, activations and losses in PyTorch's spelling."""
+
+from __future__ import annotations
+
+from tinytorch._growing import built as _built
+from tinytorch._growing import missing_from as _missing_from
+from tinytorch.nn import functional as functional
+
+if _built("layers"):
+    from tinytorch.core.layers import Dropout as Dropout
+    from tinytorch.core.layers import Flatten as Flatten
+    from tinytorch.core.layers import Linear as Linear
+    from tinytorch.core.layers import Module as Module
+    from tinytorch.core.layers import Parameter as Parameter
+    from tinytorch.core.layers import Sequential as Sequential
+if _built("layers") and _built("activations"):
+    from tinytorch.nn.activations import GELU as GELU
+    from tinytorch.nn.activations import LogSoftmax as LogSoftmax
+    from tinytorch.nn.activations import ReLU as ReLU
+    from tinytorch.nn.activations import Sigmoid as Sigmoid
+    from tinytorch.nn.activations import Softmax as Softmax
+    from tinytorch.nn.activations import Tanh as Tanh
+
+if _built("losses"):
+    from tinytorch.core.losses import BCELoss as BCELoss
+    from tinytorch.core.losses import BCEWithLogitsLoss as BCEWithLogitsLoss
+    from tinytorch.core.losses import CrossEntropyLoss as CrossEntropyLoss
+    from tinytorch.core.losses import MSELoss as MSELoss
+
+__getattr__ = _missing_from(__name__)

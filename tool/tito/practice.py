@@ -1,0 +1,112 @@
+"""The steps that several commands share: what a name means here, exporting a lesson, testing what was exported."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tito.backups import shown
+from tito.course import Module
+from tito.errors import TitoError
+from tito.export import export_of
+from tito.notebooks import check_taken_back
+from tito.runner import LIMIT, run_suite
+from tito.screen import listed, on_terminal, say
+from tito.verdict import Verdict
+from tito.workspace import LOAN, Workspace, Written
+
+
+@dataclass(frozen=True)
+class Here:
+    """A module of the workspace that the command was given in."""
+
+    workspace: Workspace
+    module: Module
+
+    @classmethod
+    def find(cls, name: str) -> Here:
+        """Find the workspace, then the module called `name`."""
+        workspace = Workspace.find()
+        return cls(workspace, workspace.course.find(name))
+
+    @property
+    def number(self) -> str:
+        """The module's number as commands show it."""
+        return f"{self.module.number:02}"
+
+
+def export_lesson(workspace: Workspace, module: Module) -> Written:
+    """Export the learner's lesson; a file on loan is left alone.
+
+    Raises
+    ------
+    TitoError
+        If the module is on loan, or if the lesson cannot be exported.
+    """
+    if workspace.state(module) == LOAN:
+        raise TitoError(
+            f"{module.folder} is on loan, so there is nothing of yours to test or export.",
+            f"`tito module start {module.number:02}` takes the loan off and makes the module yours.",
+        )
+    written = workspace.put(module, export_of(workspace.root, module))
+    tell_backup(workspace, written)
+    return written
+
+
+def tell_backup(workspace: Workspace, written: Written) -> None:
+    """Say where a replaced file of the package is kept; on stderr, so that results stay results."""
+    if written.backup:
+        say(f"note: the old file held other text, kept in {shown(workspace.root, written.backup)}", stderr=True)
+
+
+def try_lesson(workspace: Workspace, module: Module, limit: float = LIMIT, all_tests: bool = False) -> Verdict:
+    """Export a module, then run its suite, so that the learner's code answers.
+
+    Raises
+    ------
+    TitoError
+        If the module cannot be exported or tested at all.
+    """
+    absent = [other for other in workspace.course.closure(module) if not (workspace.root / other.exported).exists()]
+    if absent:
+        raise TitoError(missing_message(module, absent), missing_hint(absent))
+    check_taken_back(workspace.root, module)
+    export_lesson(workspace, module)
+    with progress(f"Testing {module.number:02} {module.title}") as tick:
+        run = run_suite(workspace, module, limit, all_tests, tick)
+    verdict = Verdict(workspace, module, run)
+    verdict.remember()
+    return verdict
+
+
+def missing_message(module: Module, missing: list[Module]) -> str:
+    """Say which prerequisites are not there."""
+    names = listed([other.folder for other in missing])
+    return f"{module.folder} stands on {names}, which {'is' if len(missing) == 1 else 'are'} still open."
+
+
+def missing_hint(missing: list[Module]) -> str:
+    """Say how prerequisites come."""
+    numbers = " ".join(f"{other.number:02}" for other in missing)
+    return f"Build: `tito module start {missing[0].number:02}`. Or borrow: `tito module borrow {numbers}`."
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show on a terminal how far the tests are; the line goes away at the end."""
+    if not (on_terminal() and on_terminal(stderr=True)):
+        yield None
+        return
+
+    def tick(done: int, of: int) -> None:
+        sys.stderr.write(f"\r{title}: {done} of {of}" if of else f"\r{title} ...")
+        sys.stderr.flush()
+
+    tick(0, 0)
+    try:
+        yield tick
+    finally:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

@@ -1,0 +1,267 @@
+"""Turns the run of a suite into what a learner reads: one failure, where it is in their lesson, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tito.course import Module
+from tito.errors import TitoError
+from tito.export import header, read_lesson
+from tito.lesson import Lesson
+from tito.memory import fingerprint, recall, remember
+from tito.runner import Run
+from tito.screen import count, fields, listed, prose, say
+from tito.workspace import LOAN, Workspace, is_open
+
+_ENDINGS = {"wrong": "is not right yet", "endless": "did not end", "ended": "ended the test run"}
+_STUB = re.compile(r"exercise (?P<name>\w+): write it in (?P<path>\S+)")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A line of a lesson, or of a file of the package that no lesson of the learner's stands behind."""
+
+    path: str
+    line: int
+    text: str = ""
+    function: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" + (f", in {self.function}" if self.function else "")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One test that failed, seen from the lesson.
+
+    Attributes
+    ----------
+    exercises
+        Those it can be about, the likeliest first.
+    kind
+        ``stub`` (not written yet), ``wrong`` (not right yet), ``endless`` (stopped when time was up) or ``ended``
+        (the whole process ended).
+    """
+
+    test: dict[str, Any]
+    kind: str
+    module: Module
+    exercises: tuple[str, ...]
+    place: Place | None
+    told: dict[str, Any]
+
+    @property
+    def exercise(self) -> str | None:
+        """The exercise to look at first."""
+        return next(iter(self.exercises), None)
+
+    @property
+    def subject(self) -> str:
+        """The exercises that can be meant, in words."""
+        if len(self.exercises) < 2:
+            return self.exercise or "the module"
+        more = len(self.exercises) - 3
+        shown = [*self.exercises[:3], f"{more} more"] if more > 0 else list(self.exercises)
+        return f"one of {listed(shown)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the failure for other programs."""
+        place = self.place and {"path": self.place.path, "line": self.place.line, "function": self.place.function}
+        keys = ("called", "came", "expected", "note", "given", "example", "printed", "type", "message")
+        return {
+            "test": self.test["test"],
+            "kind": self.kind,
+            "module": self.module.folder,
+            "exercises": list(self.exercises),
+            "where": place,
+            **{key: self.told[key] for key in keys if key in self.told},
+        }
+
+
+class Verdict:
+    """What a run of `module`'s suite means for the learner."""
+
+    def __init__(self, workspace: Workspace, module: Module, run: Run) -> None:
+        self.workspace = workspace
+        self.module = module
+        self.run = run
+        self.lesson = read_lesson(workspace.root, module)
+        self.failures = [self._failure(test) for test in run.with_outcome("failed")]
+        if not run.passed and (run.running or not self.failures):
+            self.failures.append(self._unfinished())
+
+    @property
+    def passed(self) -> bool:
+        """Whether all tests passed."""
+        return self.run.passed
+
+    def _failure(self, test: dict[str, Any]) -> Failure:
+        told = test["failure"]
+        stub = _STUB.search(told["message"]) if told["type"] == "NotImplementedError" else None
+        if stub:
+            module = self._module_of(stub["path"]) or self.module
+            place = self._place(told["frames"], module, stub["name"])
+            return Failure(test, "stub", module, (stub["name"],), place, told)
+        exercises = self._exercises(test["exercises"], told["frames"])
+        place = self._place(told["frames"], self.module, next(iter(exercises), None))
+        return Failure(test, "wrong", self.module, exercises, place, told)
+
+    def _unfinished(self) -> Failure:
+        """Describe the test, or the import, that was stopped or that ended the whole process."""
+        run = self.run
+        came = f"no answer in {run.limit:g} seconds, so it was stopped" if run.timed_out else "the process ended"
+        if not run.timed_out and run.ended:
+            came = "some tests did not run" if run.collected else "no test ran"
+        test = run.running or {"test": self.module.suite, "name": "", "doc": "", "exercises": []}
+        exercises = self._exercises(test["exercises"], run.stopped)
+        place = self._place(run.stopped, self.module, next(iter(exercises), None))
+        told = {"came": came, "printed": "" if run.timed_out else "\n".join(run.output.strip().split("\n")[-5:])}
+        return Failure(test, "endless" if run.timed_out else "ended", self.module, exercises, place, told)
+
+    def _module_of(self, lesson: str) -> Module | None:
+        return next((module for module in self.workspace.course if module.lesson == lesson), None)
+
+    def _exercises(self, named: list[str], frames: list[dict[str, Any]]) -> tuple[str, ...]:
+        """Return what a failure is about: the exercise its code stands in, else those named, unwritten ones first."""
+        for frame in reversed(frames):
+            if frame["path"] == self.module.exported:
+                line = self._lesson_line(self.module, frame["line"])
+                inside = [e.name for e in self.lesson.exercises if _holds(e.cell.start, len(e.cell.lines), line)]
+                if inside:
+                    return (inside[0],)
+        known = [exercise for exercise in self.lesson.exercises if exercise.name in named]
+        unwritten = [exercise for exercise in known if is_open(exercise)]
+        return tuple(exercise.name for exercise in unwritten or known) or tuple(named)
+
+    def _place(self, frames: list[dict[str, Any]], module: Module, exercise: str | None) -> Place | None:
+        """Return the deepest line of the module's lesson in `frames`, else the line of the exercise."""
+        for frame in reversed(frames):
+            if frame["path"] == module.exported:
+                line = self._lesson_line(module, frame["line"])
+                if line:
+                    text = self._lesson(module).text.split("\n")[line - 1].strip()
+                    return Place(module.lesson, line, text, frame["function"])
+                return Place(frame["path"], frame["line"], "", frame["function"])
+        found = next((e for e in self._lesson(module).exercises if e.name == exercise), None)
+        return Place(module.lesson, found.line) if found else None
+
+    def _lesson(self, module: Module) -> Lesson:
+        return self.lesson if module == self.module else read_lesson(self.workspace.root, module)
+
+    def _lesson_line(self, module: Module, line: int) -> int:
+        """Return the lesson's line behind a line of the exported file; 0 if there is none."""
+        if self.workspace.state(module) == LOAN:
+            return 0
+        try:
+            lines = self._lesson(module).exported_lines(header(module.lesson))
+        except TitoError:  # the lesson was broken since; the line of the package still says something
+            return 0
+        return lines[line - 1].source if line <= len(lines) else 0
+
+    def remember(self) -> None:
+        """Remember the exercise that failed, so that `tito module hint` speaks about it."""
+        first = self.failures[0] if self.failures else None
+        fact = None
+        if first and first.exercise and first.module == self.module:
+            fact = {"exercise": first.exercise, "answer": answer_print(self.lesson, first.exercise)}
+        if fact or recall(self.workspace.root, "failing").get(self.module.folder):
+            remember(self.workspace.root, "failing", self.module.folder, fact)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict for other programs."""
+        run = self.run
+        return {
+            "module": self.module.folder,
+            "passed": self.passed,
+            "seconds": round(run.seconds, 2),
+            "timed_out": run.timed_out,
+            "counts": {
+                "collected": run.collected,
+                **{outcome: len(run.with_outcome(outcome)) for outcome in ("passed", "failed", "skipped")},
+            },
+            "tests": [
+                {"test": test["test"], "exercises": test["exercises"], "outcome": test["outcome"]} for test in run.tests
+            ],
+            "failures": [failure.as_json() for failure in self.failures],
+            "next": self.next_command(),
+        }
+
+    def next_command(self) -> str:
+        """Return the command that helps on."""
+        if self.passed:
+            return f"tito module complete {self.module.number:02}"
+        first = self.failures[0]
+        return f"tito module hint {first.module.number:02}" + (f" {first.exercise}" if first.exercise else "")
+
+    def show(self, everything: bool = False) -> None:
+        """Print the verdict: the first failure, or all of them."""
+        run, done = self.run, len(self.run.with_outcome("passed"))
+        title = f"{self.module.number:02} {self.module.title}"
+        if self.passed:
+            say(f"{title}: all {count(done, 'test')} passed in {run.seconds:.1f} s.", "green")
+            return
+        rest = f" of {run.collected}" if run.collected else ""
+        say(f"{title}: {done}{rest} tests passed{'' if everything else ' before the first failure'}.")
+        for failure in self.failures if everything else self.failures[:1]:
+            say()
+            self._show(failure)
+        hidden = len(self.failures) - 1
+        if hidden and not everything:
+            say()
+            say(f"{count(hidden, 'more failure')}: `tito module test {self.module.number:02} --all` shows them.")
+        say()
+        self._show_next()
+
+    def _show(self, failure: Failure) -> None:
+        told = failure.told
+        if failure.kind == "stub":
+            owner = "" if failure.module == self.module else f" of {failure.module.folder}"
+            say(f"{failure.exercise}{owner} is not written yet.", "bold")
+            place = next((e for e in self._lesson(failure.module).exercises if e.name == failure.exercise), None)
+            where = f"{failure.module.lesson}:{place.line}" if place else failure.module.lesson
+            fields([("Where", where), ("Test", _test_name(failure.test))])
+            return
+        say(f"{failure.subject} {_ENDINGS[failure.kind]}.", "bold red")
+        given = ", ".join(f"{name}={value}" for name, value in told.get("given", {}).items())
+        fields(
+            [
+                ("Test", _test_name(failure.test)),
+                ("Called", "\n".join(told.get("called", ()))),
+                ("With", "\n".join(filter(None, (given, told.get("example", ""))))),
+                ("Came", told["came"]),
+                ("Expected", told.get("expected", "")),
+                ("Note", told.get("note", "")),
+                ("Printed", told.get("printed", "")),
+                ("Where", _where(failure.place)),
+            ]
+        )
+
+    def _show_next(self) -> None:
+        first, number = self.failures[0], f"{self.module.number:02}"
+        if first.kind == "stub" and first.module != self.module:
+            prose(f"Next: finish {first.module.folder}, `tito module test {first.module.number:02}`.", indent=6)
+            return
+        verb = "write" if first.kind == "stub" else "mend"
+        prose(f"Next: {verb} it, then `tito module test {number}`. Stuck? `tito module hint {number}`", indent=6)
+
+
+def answer_print(lesson: Lesson, name: str) -> str:
+    """Return a fingerprint of what the learner has written for an exercise; empty if it is not in the lesson."""
+    return next((fingerprint("\n".join(e.answer())) for e in lesson.exercises if e.name == name), "")
+
+
+def _holds(start: int, length: int, line: int) -> bool:
+    return start <= line < start + length
+
+
+def _test_name(test: dict[str, Any]) -> str:
+    name = test["name"].split("[")[0] or test["test"]
+    return f"{name}\n{test['doc']}" if test["doc"] else name
+
+
+def _where(place: Place | None) -> str:
+    if place is None:
+        return ""
+    return f"{place}\n    {place.text}" if place.text else str(place)
