@@ -15,10 +15,10 @@ import json
 from typing import Any
 
 import numpy as np
-from tinytorch.core.autograd import numerical_gradient
 
 import tinytorch
 from tinytorch import Tensor, nn
+from tinytorch.core.autograd import numerical_gradient
 from tinytorch.datasets import digits
 
 EPOCHS = 30

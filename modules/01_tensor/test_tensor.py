@@ -211,14 +211,6 @@ def test_length_is_that_of_the_first_axis():
     assert len(from_numpy(np.zeros((0, 3)))) == 0
 
 
-@pytest.mark.exercise("indexing")
-def test_iteration_gives_tensors_along_the_first_axis():
-    rows = list(table())
-    assert [type(row) for row in rows] == [Tensor, Tensor]
-    assert [row.tolist() for row in rows] == TABLE
-    assert [x.tolist() for x in rows[0]] == [1.0, 2.0, 3.0]
-
-
 def test_a_number_has_no_length_and_no_rows():
     number = from_numpy(np.array(1.0))
     for use in (len, iter, list):
@@ -721,6 +713,14 @@ def test_indices_that_do_not_fit():
         table()[table()]
 
 
+@pytest.mark.exercise("indexing")
+def test_iteration_gives_tensors_along_the_first_axis():
+    rows = list(table())
+    assert [type(row) for row in rows] == [Tensor, Tensor]
+    assert [row.tolist() for row in rows] == TABLE
+    assert [x.tolist() for x in rows[0]] == [1.0, 2.0, 3.0]
+
+
 def test_array_index_replaces_tensors_only():
     i = tensor([0, 1])
     assert array_index(i) is i.data
@@ -1017,6 +1017,7 @@ def test_clip_is_between_its_bounds(array, low, up):
 def test_clip_by_hand_and_by_type():
     t = from_numpy(np.float32([-2, 0.5, 7]))
     assert t.clip(0, 1).tolist() == t.clip(min=0, max=1).tolist() == [0.0, 0.5, 1.0]
+    assert t.tolist() == [-2.0, 0.5, 7.0]
     assert t.clip(max=np.float64(1)).dtype == np.float32
     assert tensor([-2, 7]).clip(0, 5).dtype == np.int64
     assert tensor([-2, 7]).clip(0.5).tolist() == [0.5, 7.0]

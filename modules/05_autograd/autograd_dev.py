@@ -31,7 +31,6 @@ from contextlib import ContextDecorator
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 
 from tinytorch.core.activations import (
     GELU,
@@ -45,6 +44,7 @@ from tinytorch.core.activations import (
     stable_sigmoid,
     stable_softmax,
 )
+from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, softplus
 from tinytorch.core.tensor import Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
 
 # %% [markdown]
@@ -1476,7 +1476,7 @@ class BCEWithLogitsBackward(Function):
         need_x, need_t = self.needs_input_grad
         grad_output = self.scale * grad_output
         grad_x = ((1 - t) - (1 + self.more * t) * stable_sigmoid(-x)) * grad_output if need_x else None
-        grad_t = (self.more * np.logaddexp(0, -x) - x) * grad_output if need_t else None
+        grad_t = (self.more * softplus(-x) - x) * grad_output if need_t else None
         return grad_x, grad_t
 
 

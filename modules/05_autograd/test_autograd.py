@@ -21,6 +21,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.testing import assert_allclose
+
+from tinytorch.core import autograd
+from tinytorch.core.activations import GELU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from tinytorch.core.autograd import (
     RULES,
     AddBackward,
@@ -43,11 +46,8 @@ from tinytorch.core.autograd import (
     tracked,
     unbroadcast,
 )
-from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-
-from tinytorch.core import autograd
-from tinytorch.core.activations import GELU, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from tinytorch.core.layers import Dropout, Flatten, Linear, Parameter, Sequential
+from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from tinytorch.core.tensor import Tensor, from_numpy, tensor
 
 modest = settings(max_examples=25, deadline=None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
+
 from tito.cli import cli
 from tito.course import read_course
 from tito.export import names_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from tito.lesson import Lesson
 
 from .learner import NUMBERS, SUMS, Learner

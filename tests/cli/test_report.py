@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tito.course import read_course
 from tito.runner import run_suite
 from tito.workspace import Workspace

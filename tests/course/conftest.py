@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tito.course import Course, read_course
 from tito.export import export_of, names_of
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tito.course import Module, read_course
 from tito.errors import TitoError
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tito.course import Course, Module, read_course
 
 from . import checks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from tito.course import Course, Module, read_course
 
 from . import checks

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tito.course import Course, Module
 from tito.export import read_lesson
 

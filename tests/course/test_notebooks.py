@@ -9,6 +9,7 @@ import jupytext
 import nbclient
 import nbformat
 import pytest
+
 from tito.course import Module, read_course
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tito.course import read_course
 
 from .answers import Trials, Version, stubs, wrong_answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from tito.errors import TitoError
 from tito.lesson import BEGIN, END, Cell, Lesson
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tito.errors import TitoError
 from tito.export import header
 from tito.lesson import BEGIN, END, Lesson

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tito.course import Course, Module
 from tito.errors import TitoError
 from tito.export import Export, export_of, first_line, header, loan_header, names_of, read_lesson, strays

@@ -9,6 +9,7 @@ import jupytext
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tito.course import Module, read_course
 from tito.export import header, read_lesson
 from tito.lesson import BEGIN, END, Cell, Lesson

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tito.commands.init import lay_out
 
 PROGRAM = """\

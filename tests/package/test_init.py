@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from tito import environment
 from tito.commands import init
 from tito.course import Course

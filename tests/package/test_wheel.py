@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from tito.carried import course_root, make_wheel
 from tito.course import Course
 from tito.environment import find_uv

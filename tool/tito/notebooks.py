@@ -86,8 +86,13 @@ def taken_back(text: str, notebook: Any) -> str:
     head, chunks = _chunks(text)
     before = [_key(cell) for cell in _to_notebook(text)["cells"]]
     after = [_key(cell) for cell in notebook["cells"]]
+    if len(before) == len(chunks) + 1 and head.strip():  # to Jupytext, what stands before the first cell is one too
+        head, chunks = "", [head, *chunks]
     if len(before) != len(chunks):
-        raise TitoError("the lesson's cells do not match the cells of its notebook.", "Run `tito doctor`.")
+        raise TitoError(
+            "the lesson does not have the cells that Jupytext sees in it, so the notebook was not taken back.",
+            "Look for a line `# %%` inside a string; or copy your answers across by hand.",
+        )
     parts = [head]
     for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if kind == "equal":
@@ -95,7 +100,7 @@ def taken_back(text: str, notebook: Any) -> str:
             continue
         for i, cell in enumerate(after[c:d]):
             old = chunks[a + i] if a + i < b else ""
-            parts.append(_render(cell) + _gap(old))
+            parts.append(_render(cell) + _gap(old, exact=b - a == d - c))
     return "".join(parts).rstrip("\n") + "\n"
 
 
@@ -107,10 +112,10 @@ def _chunks(text: str) -> tuple[str, list[str]]:
     ]
 
 
-def _gap(chunk: str) -> str:
-    """Return the line ends between a cell and the next; two cells of a lesson are a blank line apart."""
-    body = chunk.rstrip("\n")
-    return chunk[len(body) :] if len(chunk) - len(body) > 1 else "\n\n"
+def _gap(chunk: str, exact: bool) -> str:
+    """Return the line ends after a cell: those that its old text has, or a blank line before a cell that is new."""
+    ends = chunk[len(chunk.rstrip("\n")) :]
+    return ends if exact or len(ends) > 1 else "\n\n"
 
 
 def _render(cell: tuple[str, str, tuple[str, ...]]) -> str:

@@ -78,7 +78,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
         """Remember the two sides of a comparison that failed."""
-        self.compared = (op, *_two(left, right))
+        self.compared = (op, *(_two(left, right) if op == "==" else (_show(left), _show(right))))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -271,7 +271,7 @@ def _came_and_expected(
     if arrays := _ARRAYS.search(message):
         difference = _DIFFERENCE.search(message)
         note = f"The largest difference is {difference[1].rstrip('.')}." if difference else ""
-        return _clip(_even(arrays["came"])), _clip(_even(arrays["expected"])), note
+        return _clip(arrays["came"]), _clip(arrays["expected"]), note
     if message.startswith("DID NOT RAISE"):
         return "no error", _raised(raises), ""
     if message.startswith("Regex pattern did not match") and raises is not None:
@@ -371,14 +371,6 @@ def _literal(text: str) -> str:
         return str(ast.literal_eval(text))
     except (SyntaxError, ValueError):
         return text
-
-
-def _even(text: str) -> str:
-    """Take the hanging indent from the later lines of an array."""
-    lines = text.rstrip().split("\n")
-    spare = min((len(line) - len(line.lstrip()) for line in lines[1:]), default=0)
-    space = " " * len(re.match(r"\w*\(?", lines[0])[0]) if len(lines) > 1 else ""  # type: ignore[index]
-    return "\n".join([lines[0], *(space + line[spare:] for line in lines[1:])])
 
 
 def _clip(text: str) -> str:
