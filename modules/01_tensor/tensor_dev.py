@@ -207,7 +207,8 @@ def test_unit_creation() -> None:
 # %% [markdown]
 """
 ### 2.3 One class, many cells
-A tensor has some fifty methods. To read them a few at a time, this lesson *continues* the class from cell to cell:
+A tensor has some seventy methods. To read them a few at a time, this lesson *continues* the class from cell to
+cell:
 
     class Tensor(Tensor):      # all that Tensor was so far, and ...
         def shape(self): ...   # ... one more method
@@ -1661,13 +1662,16 @@ def test_unit_making() -> None:
 """
 ## Part 9: questions that measure
 A tensor is also a piece of hardware in use: bytes that are kept and moved, multiplications that take time. Guess
-each answer before you run the cell. The times are of a laptop of today; yours differ, the ratios hardly.
+each answer before you run the cell. The times are those of an ordinary machine; yours differ, the ratios less.
 
 ### How many bytes is a tensor?
 Elements times bytes each. A million elements are 4 MB in float32 and 8 MB in float64. In a list, each number is an
 object of 24 bytes, and a reference of 8 bytes to it: 32 MB.
 
 So a model of 7 billion parameters is 28 GB in float32. That is why module 15 will keep them in one byte each.
+
+*For thought*: how many bytes are the 64 images of part 1? And of which size would they be as `uint8`, the type of
+pixels?
 """
 
 # %%

@@ -474,6 +474,7 @@ def test_arithmetic_refuses_what_is_no_number(sign, other):
         SIGNS[sign](table(), other)
 
 
+@pytest.mark.exercise("first_clash", "promotion")
 def test_powers_and_sign():
     assert (table() ** 2).tolist() == [[1.0, 4.0, 9.0], [16.0, 25.0, 36.0]]
     assert (table() ** from_numpy(np.array([0, 1, 2]))).tolist() == [[1.0, 2.0, 9.0], [1.0, 5.0, 36.0]]
@@ -546,6 +547,7 @@ def test_what_is_no_number_is_refused_on_the_left(left):
 # 3.6 Comparisons
 
 
+@pytest.mark.exercise("facts")
 @pytest.mark.parametrize(
     ("compare", "result"),
     [
@@ -578,6 +580,7 @@ def test_order_with_something_else_is_an_error():
         table() < "text"  # noqa: B015
 
 
+@pytest.mark.exercise("first_clash")
 def test_comparisons_refuse_shapes_that_clash():
     with pytest.raises(ValueError, match="do not broadcast in =="):
         table() == np.zeros(2)  # noqa: B015
@@ -640,6 +643,7 @@ def test_matmul_of_mixed_types_takes_the_float_type():
     assert (tensor([1, 2]) @ tensor([3, 4])).dtype == np.int64
 
 
+@pytest.mark.exercise("first_clash")
 @pytest.mark.parametrize(
     ("a", "b", "message"),
     [
@@ -919,6 +923,7 @@ def test_nothing_has_no_largest(method, dim):
         getattr(from_numpy(np.zeros((0, 3))), method)(dim)
 
 
+@pytest.mark.exercise("facts")
 def test_nothing_to_answer_is_no_error():
     assert from_numpy(np.zeros((0, 3))).amax(1).shape == (0,)
     assert from_numpy(np.zeros((0, 3))).argmin(1).shape == (0,)
@@ -994,6 +999,7 @@ def test_the_logarithm_warns_where_it_ends():
         assert math.isnan(from_numpy(np.array(-1.0)).log().item())
 
 
+@pytest.mark.exercise("facts")
 def test_abs_keeps_integers():
     t = tensor([-2, 3])
     assert abs(t).tolist() == t.abs().tolist() == [2, 3]
@@ -1029,6 +1035,7 @@ def test_clip_needs_a_bound():
         table().clip()
 
 
+@pytest.mark.exercise("facts")
 @pytest.mark.parametrize(
     ("change", "dtype"),
     [
@@ -1108,6 +1115,7 @@ def test_only_a_leaf_can_stop_requiring_a_gradient():
 # 8 Tensors from nothing
 
 
+@pytest.mark.exercise("facts")
 @pytest.mark.parametrize(
     ("data", "dtype"),
     [
@@ -1139,6 +1147,7 @@ def test_tensor_copies_and_can_require_a_gradient():
         tensor([1], requires_grad=True)
 
 
+@pytest.mark.exercise("facts")
 @pytest.mark.parametrize(("make", "value"), [(zeros, 0.0), (ones, 1.0)])
 def test_zeros_and_ones(make, value):
     for t in (make(2, 3), make((2, 3)), make([2, 3])):
@@ -1149,12 +1158,14 @@ def test_zeros_and_ones(make, value):
     assert make(2, requires_grad=True).requires_grad
 
 
+@pytest.mark.exercise("facts")
 def test_full_takes_its_type_from_the_value():
     assert full((2,), 7).tolist() == [7, 7]
     assert [full((2,), 7).dtype, full((2,), 7.0).dtype, full(2, True).dtype] == [np.int64, np.float32, np.bool_]
     assert full((2, 1), 7, dtype=np.float64, requires_grad=True).dtype == np.float64
 
 
+@pytest.mark.exercise("facts")
 def test_arange():
     assert arange(4).tolist() == [0, 1, 2, 3]
     assert arange(2, 5).tolist() == [2, 3, 4]
@@ -1168,6 +1179,7 @@ def test_arange():
         arange(0, 5, 0)
 
 
+@pytest.mark.exercise("facts")
 def test_eye():
     assert eye(2).tolist() == [[1.0, 0.0], [0.0, 1.0]]
     assert eye(2, 3).tolist() == [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
@@ -1183,6 +1195,7 @@ def test_one_seed_repeats_all_random_numbers():
     assert rand(5).tolist() != first[0]
 
 
+@pytest.mark.exercise("facts")
 def test_random_numbers_have_their_distribution():
     manual_seed(0)
     even, bell = rand(20_000), randn(20_000)

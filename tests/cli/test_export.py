@@ -105,6 +105,14 @@ def test_what_tito_wrote_itself_needs_no_backup(learner: Learner) -> None:
     assert learner.backups() == []
 
 
+def test_an_export_takes_the_old_bytecode_away(learner: Learner) -> None:
+    cache = learner.path("tinytorch/core/__pycache__")
+    for name in ("numbers", "sums"):
+        learner.write(f"tinytorch/core/__pycache__/{name}.cpython-311.pyc", "old")
+    learner.tito("export", "01")
+    assert [path.name for path in cache.iterdir()] == ["sums.cpython-311.pyc"]
+
+
 def test_an_interrupted_export_leaves_the_old_file_whole(
     learner: Learner, failing_replace: Callable[[str], None]
 ) -> None:

@@ -103,9 +103,10 @@ def test_example(x, name):
     assert double(x) < 50
 
 
+@pytest.mark.parametrize("mode", ["fast"])
 @settings(max_examples=50, database=None, derandomize=True)
-@given(data=st.data())
-def test_draws(data):
+@given(data=st.data(), f=st.just(agree))
+def test_draws(data, mode, f):
     n = data.draw(st.integers(0, 9), label="n")
     assert double(n) == 0
 
@@ -219,7 +220,8 @@ def test_hypothesis_shows_its_smallest_example_in_one_line(told: dict[str, Any])
     failure = told["test_example"]["failure"]
     assert failure["example"] == "x=25, name=''"
     assert (failure["came"], failure["expected"]) == ("50", "< 50")
-    assert told["test_draws"]["failure"]["example"] == "1"
+    assert told["test_draws"]["failure"]["example"] == "f=agree\n1"
+    assert told["test_draws"]["failure"]["given"] == {"mode": "'fast'"}
 
 
 def test_parameters_that_can_be_read_are_shown(told: dict[str, Any]) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tito.runner import Run
+
 from .learner import Learner
 
 
@@ -168,6 +170,15 @@ def test_code_that_goes_around_the_tests_does_not_pass(learner: Learner, exit_: 
     assert learner.tito("module", "test", "01").exit_code == 1
 
 
+def test_a_run_that_was_cut_short_does_not_pass() -> None:
+    passed = [{"outcome": "passed"}]
+    assert Run(1, passed, collected=1, ended=True).passed
+    assert not Run(1, passed, collected=1, ended=False).passed
+    assert not Run(1, passed, collected=2, ended=True).passed
+    assert not Run(1, passed, collected=1, ended=True, timed_out=True).passed
+    assert not Run(1, [], collected=0, ended=True).passed
+
+
 def test_an_error_at_import_is_shown_in_the_lesson(learner: Learner) -> None:
     text = learner.read("numbers").replace("from __future__ import annotations\n", "limit = 1 / 0\n")
     learner.write("numbers", text)
@@ -224,7 +235,9 @@ def test_a_missing_suite_comes_back_by_reset(learner: Learner) -> None:
     assert "test_half_of_two" in learner.read("modules/01_numbers/test_numbers.py")
 
 
-def test_the_workspaces_own_pytest_settings_change_nothing(learner: Learner) -> None:
+def test_pytest_settings_from_elsewhere_change_nothing(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--nonsense")
+    monkeypatch.setenv("PYTEST_PLUGINS", "nothing_of_this_name")
     learner.write("pyproject.toml", "[tool.pytest.ini_options\naddopts = '--nonsense'\n")
     learner.write("pytest.ini", "[pytest]\naddopts = --nonsense\n")
     assert "double is not written yet." in learner.tito("module", "test", "01").stdout

@@ -107,7 +107,9 @@ def test_a_title_beside_the_tags_is_no_tag() -> None:
     assert lesson('# %% The sum tags=["sum"]\nx = 1\n').cells[0].tags == ("sum",)
 
 
-@pytest.mark.parametrize("first", ["", "import math", "# first a comment", "    #| export", "#| exported"])
+@pytest.mark.parametrize(
+    "first", ["", "\n#| export", "import math", "# first a comment", "    #| export", "#| exported"]
+)
 def test_a_cell_is_exported_only_if_it_opens_with_the_directive(first: str) -> None:
     text = f'# %%\n{first}\nx = """\n#| export\n"""\n'
     assert not lesson(text).cells[0].exported

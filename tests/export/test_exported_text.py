@@ -178,6 +178,17 @@ def test_a_class_shown_in_a_string_is_no_class() -> None:
     assert exported(lesson) == 'TEXT = """\nclass A:\n    x = 1\n"""\n\n\nclass A:\n    y = 1\n\n    z = 1\n'
 
 
+def test_a_string_that_ends_like_a_comment_stays_whole() -> None:
+    lesson = cells('X = """\n# no comment"""\nclass A:\n    a = 1', "class A(A):\n    b = 2")
+    assert exported(lesson) == 'X = """\n# no comment"""\n\n\nclass A:\n    a = 1\n\n    b = 2\n'
+
+
+def test_lines_that_python_counts_are_counted_in_the_lesson() -> None:
+    text = "# %%\n#| export\nx = 1\n# %%\n#| export\ndef f():\ny = 2\n"
+    with pytest.raises(TitoError, match=f"{PATH}, line 7: expected an indented block after .* on line 6"):
+        Lesson(text, PATH).export("# header")
+
+
 def test_a_continued_class_behaves_as_the_lesson_does() -> None:
     bodies = [
         "class A:\n    def one(self): return 1",
@@ -217,7 +228,7 @@ def test_a_continuation_that_cannot_be_joined_names_the_line(body: str, line: in
         ("def f():\n        x = 1\n    y = 2", 9, "y = 2"),
         ('x = """open', 7, 'x = """open'),
         ("x = 1\nfrom __future__ import annotations", 8, "from __future__ import annotations"),
-        ("x = '\0'", 7, r"x = '\0'"),
+        ("y = 1\nx = '\0'", 8, r"x = '\0'"),
     ],
 )
 def test_what_is_not_python_is_named_by_the_lessons_line(body: str, line: int, shown: str) -> None:
@@ -270,8 +281,9 @@ def check_sources(lesson: Lesson) -> None:
     in_cells = {
         number for cell in lesson.cells if cell.exported for number in range(cell.start, cell.start + len(cell.lines))
     }
-    left_out = {lines[number - 1].split("#")[0].strip() for number in in_cells - set(sources)} - {""}
-    assert all(re.fullmatch(r"class (\w+)\(\1\):", text) for text in left_out)
+    left_out = {lines[number - 1] for number in in_cells - set(sources)}
+    allowed = r"class (\w+)\(\1\):|#\| export||    +(### BEGIN SOLUTION|### END SOLUTION)"
+    assert [text for text in left_out if not re.fullmatch(allowed, text)] == []
 
 
 def written_by_the_exporter(lesson: Lesson) -> Iterable[str]:

@@ -16,7 +16,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,8 @@ import pytest
 ENGINE_ELSEWHERE = 3  # the exit status when another `tinytorch` answers
 _EVENTS, _TRACE, _ROOT, _DEADLINE = "TITO_EVENTS", "TITO_TRACE", "TITO_ROOT", "TITO_DEADLINE"
 _EXAMPLE = re.compile(r"^(?:Falsifying example|Failing test case): \w+\($")
+_REMARK = re.compile(r",?\s*# or any other generated value$")
+_FUNCTION = re.compile(r"<function (?:[^ ]*\.)?(\S+) at 0x[0-9a-f]+>")
 _ARRAYS = re.compile(r"^ (?:ACTUAL|x): (?P<came>.*?)\n (?:DESIRED|y): (?P<expected>.*)\Z", re.MULTILINE | re.DOTALL)
 _DIFFERENCE = re.compile(r"^Max absolute difference.*?: (.*)$", re.MULTILINE)
 _LONGEST, _MOST_LINES, _MOST_STEPS = 800, 12, 4
@@ -119,7 +121,7 @@ class Reporter:
             "type": type(error).__name__,
             "message": _clip(_message(error)),
             "given": _given(node),
-            "example": _example(notes),
+            "example": _example(notes, _parameters(node)),
             "printed": _tail(report.capstdout if hasattr(report, "capstdout") else ""),
             "frames": list(self._frames(frames)),
             "line": at[-1][0] if at else 0,
@@ -345,24 +347,28 @@ def _message(error: BaseException) -> str:
         return f"<its __str__ raises {type(broken).__name__}: {broken}>"
 
 
+def _parameters(node: Any) -> dict[str, object]:
+    return dict(node.callspec.params) if hasattr(node, "callspec") else {}
+
+
 def _given(node: Any) -> dict[str, str]:
     """Return the parameters of a parametrized test that can be shown in a few words."""
-    parameters = node.callspec.params if hasattr(node, "callspec") else {}
-    shown = {name: _show(value) for name, value in parameters.items()}
+    shown = {name: _show(value) for name, value in _parameters(node).items()}
     return {name: value for name, value in shown.items() if len(value) <= 60 and " at 0x" not in value}
 
 
-def _example(notes: list[str]) -> str:
-    """Return the arguments that Hypothesis found, in one line a draw."""
-    lines = [line for note in notes for line in note.split("\n")]
+def _example(notes: list[str], known: Iterable[str]) -> str:
+    """Return the arguments that Hypothesis found, in one line a draw; parameters that are `known` are left out."""
+    lines = [_REMARK.sub("", line) for note in notes for line in note.split("\n")]
     start = next((i for i, line in enumerate(lines) if _EXAMPLE.match(line)), None)
     shown = []
     if start is not None:
         end = next((i for i, line in enumerate(lines[start:], start) if line.startswith(")")), len(lines))
-        arguments = [re.sub(r",?\s*# or any other.*$|,$", "", line.strip()) for line in lines[start + 1 : end]]
-        shown = [", ".join(word for word in arguments if word and not word.startswith(("data=data(", "self=")))]
+        arguments = [line.strip().removesuffix(",") for line in lines[start + 1 : end]]
+        hidden = ("data=data(", "self=", "#", *(f"{name}=" for name in known))
+        shown = [", ".join(argument for argument in arguments if argument and not argument.startswith(hidden))]
     shown += [line.split(": ", 1)[1] for line in lines if re.match(r"Draw \d+[^:]*: ", line)]
-    return _clip("\n".join(line for line in shown if line))
+    return _clip(_FUNCTION.sub(r"\1", "\n".join(line for line in shown if line)))
 
 
 def _literal(text: str) -> str:

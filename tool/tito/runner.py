@@ -173,8 +173,6 @@ def _environment(root: Path, events: Path, trace: Path, deadline: float) -> dict
         "HYPOTHESIS_STORAGE_DIRECTORY": str(root / ".tito" / "hypothesis"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONBREAKPOINT": "0",  # nobody is there to type
-        # Two exports in one second may have equal sizes; Python would then take the first one's bytecode.
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONIOENCODING": "utf-8",
     }
 

@@ -120,6 +120,9 @@ class Workspace:
         if current and not self.solved and not self._known(module, export.shown, current):
             backup = keep(self.root, module, export.path)
         export.write()
+        # Two exports in one second may have equal sizes, and Python would take the bytecode of the first.
+        for stale in (export.path.parent / "__pycache__").glob(f"{export.path.stem}.*.pyc"):
+            stale.unlink(missing_ok=True)
         if not self.solved:
             remember(self.root, "exports", export.shown, fingerprint(export.text))
         return Written(True, backup)

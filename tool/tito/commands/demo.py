@@ -147,10 +147,11 @@ def show(run: Run, told: Iterator[dict[str, Any]]) -> None:
 
 
 def show_digits(held_out: list[dict[str, Any]], count: int = 4) -> str:
-    """Return some digits as text, side by side: those read wrongly last, so that a mistake can be seen."""
-    right = [digit for digit in held_out if digit["label"] == digit["predicted"]]
+    """Return different digits as text, side by side; the last is one that was read wrongly, if any was."""
+    right = {digit["label"]: digit for digit in held_out if digit["label"] == digit["predicted"]}
     wrong = [digit for digit in held_out if digit["label"] != digit["predicted"]]
-    chosen = right[: count - 1] + (wrong or right[count - 1 :])[:1]
+    each = [right[label] for label in sorted(right)]
+    chosen = each[: count - 1] + (wrong or each[count - 1 :])[:1]
     rows = []
     for y in range(8):
         pictures = ["".join(2 * SHADES[round(value * 9)] for value in digit["image"][y]) for digit in chosen]

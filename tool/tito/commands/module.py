@@ -196,7 +196,7 @@ def _end_loan(workspace: Workspace, module: Module) -> None:
     """Put the learner's own lesson in the place of the borrowed file."""
     written = workspace.put(module, export_of(workspace.root, module))
     tell_backup(workspace, written)
-    say(f"The loan is over: {module.exported} is your lesson now, with what you have written so far.")
+    prose(f"The loan is over: {module.exported} is your lesson now, with what you have written so far.")
     say()
 
 
@@ -221,12 +221,13 @@ def _progress(lesson: Lesson) -> str:
 
 
 def _opening(lesson: Lesson) -> list[str]:
-    """Return the first paragraph under a lesson's title."""
+    """Return the first paragraph under a lesson's title, and what it says that the learner has and builds."""
     first = next((cell for cell in lesson.cells if cell.markdown), None)
     lines = [line.strip() for line in first.lines if line.strip() != '"""'] if first else []
     text = "\n".join(line for line in lines if not line.startswith("# ")).strip()
-    paragraph = text.split("\n\n")[0].replace("**", "")
-    return [" ".join(paragraph.split())] if paragraph else []
+    opening, *others = text.split("\n\n")
+    shown = [opening, *(paragraph for paragraph in others if paragraph.startswith("**You "))]
+    return [" ".join(paragraph.replace("**", "").split()) for paragraph in shown if paragraph]
 
 
 @command.command()
@@ -287,7 +288,7 @@ def complete(name: str, limit: float) -> None:
         say()
         prose(f"Your framework can now {here.module.can}.")
     say()
-    say(_onward(here))
+    prose(_onward(here))
 
 
 def _onward(here: Here) -> str:

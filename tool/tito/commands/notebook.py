@@ -11,7 +11,7 @@ import click
 
 from tito.notebooks import notebook_path, synchronize
 from tito.practice import Here
-from tito.screen import prose, say
+from tito.screen import prose
 
 
 @click.command("notebook")
@@ -21,12 +21,12 @@ def command(name: str, open_it: bool) -> None:
     """Write the notebook of module NN beside its lesson, or take its changes back into the lesson."""
     here = Here.find(name)
     root, path = here.workspace.root, notebook_path(here.workspace.root, here.module)
-    say(synchronize(root, here.module))
+    prose(synchronize(root, here.module))
     jupyter = _jupyter() if open_it else None
     if jupyter:
-        say("Jupyter opens. Save there and end it here with Ctrl-C; then the changes go into the lesson.")
+        prose("Jupyter opens. Save there and end it here with Ctrl-C; then the changes go into the lesson.")
         _wait([*jupyter, str(path)], path.parent)
-        say(synchronize(root, here.module))
+        prose(synchronize(root, here.module))
     elif open_it:
         shown = path.relative_to(root).as_posix()
         prose(
