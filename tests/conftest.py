@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tito.course import Course, read_course
+
+# `./tito test` says how it was called; what the tests start is called otherwise.
+os.environ.pop("TITO_LAUNCHER", None)
 
 
 @pytest.fixture(scope="session")

@@ -202,7 +202,6 @@ For a quantity (a price, a temperature) the natural question is how far off the 
     errors  [2, 0]  ->  squares [4, 0]  ->  mean 2
 
     loss 16 |*                               *
-         12 |
           9 |    *                       *           twice as far off costs four times as much,
           4 |        *               *               and pulls back twice as hard: the slope is 2 * error
           1 |            *       *
@@ -1031,7 +1030,7 @@ x_k`: 4 reads, 2 writes, 1 array.
     picked     1
 
 The time follows the arrays more than the passes, since fresh memory has to be got from the system: expect fused in a
-half to a fifth of the time of composed, and picked faster still. The larger gain comes in module 05. To walk back,
+quarter to a half of the time of composed, and picked faster still. The larger gain comes in module 05. To walk back,
 the composed loss must keep its powers and its probabilities *until then*, the fused one nothing but the logits, from
 which the softmax is made again.
 

@@ -76,19 +76,24 @@ def files(root: Path, module: Module) -> Iterator[str]:
 
 
 def page(root: Path, module: Module) -> Iterator[str]:
-    """Check that the module's page has its title, the hours of the table, and all sections with something in them."""
+    """Check that the module's page has its title, the hours of the table, and all parts with something in them.
+
+    A part is a section or a row of a table; the overview may simply follow the title.
+    """
     text = (root / "modules" / module.folder / "README.md").read_text(encoding="utf-8")
-    _, *parts = re.split(r"^#{1,3} (?=\S)", text, flags=re.MULTILINE)
-    found = {part.partition("\n")[0].strip().lower(): part.partition("\n")[2].strip() for part in parts}
-    if f"{module.number:02} {module.title}".lower() not in next(iter(found), ""):
+    _, first, *parts = [*re.split(r"^#{1,3} (?=\S)", text, flags=re.MULTILINE), ""]
+    heading, _, opening = first.partition("\n")
+    if heading.strip() != f"{module.number:02} {module.title}":
         yield f"the first heading is not `# {module.number:02} {module.title}`"
+    found = {"overview": opening.strip()} if opening.strip() else {}
+    found |= {label.strip("* ").lower(): row for label, row in re.findall(r"^\|([^|]+)\|(.*)\|", text, re.MULTILINE)}
+    found |= {part.partition("\n")[0].strip().lower(): part.partition("\n")[2] for part in parts}
     for section in SECTIONS:
         if section not in found:
             yield f"no section is called {section!r}"
-        elif not found[section]:
+        elif not found[section].strip():
             yield f"section {section!r} is empty"
-    hours = rf"\b{module.hours:g}(\*\*)? hours?\b"
-    if not re.search(hours, text) or "difficulty" not in text.lower():
+    if not re.search(rf"\b{module.hours:g} hours?\b", text) or "difficulty" not in text.lower():
         yield f"the page does not say `{module.hours:g} hours` and the difficulty"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("version", versions, ids=lambda version: version.name)
 
 
-def versions_or_none(maker, module: Module) -> list[Version]:
+def versions_or_none(maker: Callable[[Path, Module], list[Version]], module: Module) -> list[Version]:
     """Return a module's versions; none of one that cannot be read, since test_readable says so by name."""
     try:
         return maker(ROOT, module)

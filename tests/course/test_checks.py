@@ -78,6 +78,8 @@ def test_a_course_in_which_all_is_right_has_no_complaint(small: Path, name: str)
         (checks.page, PAGE, "# 01 Number", "# 01 Figures", "the first heading is not `# 01 Number`"),
         (checks.page, PAGE, "## Key concepts", "## Concepts", "no section is called 'key concepts'"),
         (checks.page, PAGE, "Zero.\n", "", "section 'common pitfalls' is empty"),
+        (checks.page, PAGE, "## Overview", "## View", "no section is called 'overview'"),
+        (checks.page, PAGE, "## Prerequisites\nNone.", "| Prerequisites | |", "section 'prerequisites' is empty"),
         (checks.page, PAGE, "1 hour", "11 hours", "the page does not say `1 hours` and the difficulty"),
         (checks.page, PAGE, "difficulty", "effort", "the page does not say `1 hours` and the difficulty"),
         (
@@ -250,6 +252,15 @@ def test_one_thing_wrong_is_named(
     assert old in text
     (small / file).write_text(text.replace(old, new), encoding="utf-8")
     assert complaint in "\n".join(complaints(check, small))
+
+
+def test_parts_of_a_page_may_be_rows_and_the_overview_may_follow_the_title(small: Path) -> None:
+    text = (small / PAGE).read_text(encoding="utf-8")
+    for old, new in (("## Overview\n", ""), ("## Prerequisites\nNone.", "| **Prerequisites** | None. |")):
+        assert old in text
+        text = text.replace(old, new)
+    (small / PAGE).write_text(text, encoding="utf-8")
+    assert complaints(checks.page, small) == []
 
 
 @pytest.mark.parametrize("name", [LESSON, SUITE, EXERCISES, PAGE, "tinytorch/core/number.py"])

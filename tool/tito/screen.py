@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -26,8 +27,14 @@ def width() -> int:
     return max(40, min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns))
 
 
+def launcher() -> str:
+    """Return what the user types for `tito` here: what they typed for the launcher, or the plain command."""
+    return os.environ.get("TITO_LAUNCHER", "tito")
+
+
 def say(text: str = "", style: str = "", stderr: bool = False) -> None:
     """Print `text` line by line as it is; `style` is a Rich style or a state of a module."""
+    text = text.replace("`tito ", f"`{launcher()} ")
     if not on_terminal(stderr):
         click.echo(text, err=stderr)
         return
@@ -42,6 +49,7 @@ def say(text: str = "", style: str = "", stderr: bool = False) -> None:
 
 def prose(text: str, style: str = "", stderr: bool = False, indent: int = 0, first: str = "") -> None:
     """Print a paragraph, wrapped; `first` stands before its first line, `indent` spaces before the others."""
+    text = text.replace("`tito ", f"`{launcher()} ")
     whole = _COMMAND.sub(lambda match: match[0].replace(" ", _JOINT), text)  # a command is copied, so it stays whole
     wrapped = textwrap.wrap(
         whole,

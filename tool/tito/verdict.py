@@ -9,7 +9,7 @@ from typing import Any
 from tito.course import Module
 from tito.errors import TitoError
 from tito.export import header, read_lesson
-from tito.lesson import Lesson
+from tito.lesson import Exercise, Lesson
 from tito.memory import fingerprint, recall, remember
 from tito.runner import Run
 from tito.screen import count, fields, listed, prose, say
@@ -124,16 +124,15 @@ class Verdict:
         return next((module for module in self.workspace.course if module.lesson == lesson), None)
 
     def _exercises(self, named: list[str], frames: list[dict[str, Any]]) -> tuple[str, ...]:
-        """Return what a failure is about: the exercise its code stands in, else those named, unwritten ones first."""
+        """Return what a failure is about: the answer its code stands in, else those named, unwritten ones first."""
         for frame in reversed(frames):
             if frame["path"] == self.module.exported:
                 line = self._lesson_line(self.module, frame["line"])
-                inside = [e.name for e in self.lesson.exercises if _holds(e.cell.start, len(e.cell.lines), line)]
+                inside = [exercise.name for exercise in self.lesson.exercises if _answers(exercise, line)]
                 if inside:
                     return (inside[0],)
-        known = [exercise for exercise in self.lesson.exercises if exercise.name in named]
-        unwritten = [exercise for exercise in known if is_open(exercise)]
-        return tuple(exercise.name for exercise in unwritten or known) or tuple(named)
+        written = {exercise.name: not is_open(exercise) for exercise in self.lesson.exercises}
+        return tuple(sorted(named, key=lambda name: written.get(name, True)))
 
     def _place(self, frames: list[dict[str, Any]], module: Module, exercise: str | None) -> Place | None:
         """Return the deepest line of the module's lesson in `frames`, else the line of the exercise."""
@@ -252,8 +251,10 @@ def answer_print(lesson: Lesson, name: str) -> str:
     return next((fingerprint("\n".join(e.answer())) for e in lesson.exercises if e.name == name), "")
 
 
-def _holds(start: int, length: int, line: int) -> bool:
-    return start <= line < start + length
+def _answers(exercise: Exercise, line: int) -> bool:
+    """Whether the lesson's line stands between the solution markers of `exercise`."""
+    start = exercise.cell.start
+    return any(start + begin < line < start + end for begin, end in exercise.cell.regions())
 
 
 def _test_name(test: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from tito.environment import environment_python, make_environment
 from tito.errors import TitoError
 from tito.files import write_atomically
 from tito.references import reference_file, reference_lesson
-from tito.screen import on_terminal, say
+from tito.screen import launcher, on_terminal, say
 from tito.workspace import Workspace
 
 GOAL = 0.95
@@ -70,13 +69,6 @@ def command(picture: Path) -> None:
     say(f"All of this took {time.perf_counter() - begun:.0f} seconds. The answers were ours; now write yours:")
     say()
     say(f"    {launcher()} init ../my-framework")
-
-
-def launcher() -> str:
-    """Return how this tool is called here: by the launcher of a workspace, or as a command."""
-    if not (Path.cwd() / "tito").is_file():
-        return "tito"
-    return "python tito" if os.name == "nt" else "./tito"
 
 
 def complete(workspace: Workspace, module: Module) -> None:
