@@ -78,7 +78,7 @@ makes text of `[1, "a"]`, and references to objects of `[1, None]`. Such mistake
 #| export
 def _numbers(data: Any, dtype: npt.DTypeLike | None) -> Array:
     """Return `data` as a new array of numbers of type `dtype`; None keeps the type it has."""
-    values = data.data if isinstance(data, Tensor) else data
+    values = data.numpy() if isinstance(data, Tensor) else data
     try:
         found = np.array(values)
     except ValueError:
@@ -1774,7 +1774,7 @@ Compare with adding the same two matrices: 512² = 0.26 million FLOPs, a thousan
 because of memory. An addition moves 12 bytes for each FLOP: two floats in, one out. The product loads each element
 once and uses it 512 times. So the product runs at the speed of arithmetic, and the sum at the speed of memory.
 
-Expect 20 to 200 GFLOP/s for the product, 1 to 6 for the sum, and about 0.01 for three loops in Python.
+Expect 20 to 200 GFLOP/s for the product, 1 to 10 for the sum, and 0.01 to 0.05 for three loops in Python.
 
 *For thought*: doubling n makes the product 8 times as much work, and the matrices 4 times as large. What happens to
 the FLOPs per byte?

@@ -191,16 +191,6 @@ def test_shapes_are_never_broadcast_and_the_error_shows_the_reshape(kind, input,
     assert str(error.value).startswith(f"{kind.__name__}: input has shape {input} but target {target}. ")
 
 
-@exercise("reduce", "mse")
-@pytest.mark.parametrize(("input", "target"), [((4, 3, 2), (4, 6)), ((3, 1), (3,)), ((), (1,)), ((2, 3), (3, 2))])
-def test_the_advice_of_the_shape_error_works(input, target):
-    x, t = Tensor(np.ones(input)), Tensor(np.zeros(target))
-    with pytest.raises(ValueError, match="They must be equal") as error:
-        MSELoss()(x, t)
-    advised = eval(str(error.value).split("try ")[1].rstrip("."), {"target": t})
-    assert MSELoss()(x, advised).item() == 1.0
-
-
 @pytest.mark.parametrize("kind", LOSSES)
 def test_only_tensors_are_compared_and_the_input_holds_floats(kind):
     name, halves = kind.__name__, Tensor([0.5, 0.5])
@@ -212,59 +202,6 @@ def test_only_tensors_are_compared_and_the_input_holds_floats(kind):
         TypeError, match=rf"{name}: input must hold floats, but it holds int64\. Use input\.float\(\)\."
     ):
         kind()(tensor([0, 1]), halves)
-
-
-@exercise("reduce")
-@pytest.mark.parametrize("kind", each(LOSSES))
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_the_result_has_the_dtype_of_the_input(kind, reduction, dtype):
-    result = kind(reduction=reduction)(Tensor([[0.5, 0.2]], dtype=dtype), Tensor([[0.0, 1.0]], dtype=dtype))
-    assert type(result) is Tensor
-    assert isinstance(result.data, np.ndarray)
-    assert result.dtype == dtype
-
-
-@exercise("reduce")
-@pytest.mark.parametrize("kind", each(LOSSES))
-def test_settings_and_targets_of_other_types_take_the_type_of_the_input(kind):
-    x = Tensor([[0.5, 0.25]])
-    for target in (tensor([[0, 1]]), tensor([[False, True]])) if kind is not CrossEntropyLoss else (tensor([1]),):
-        assert kind()(x, target).dtype == np.float32
-    weighted = {
-        BCEWithLogitsLoss: lambda: BCEWithLogitsLoss(pos_weight=floats(2.0))(x, tensor([[0, 1]])),
-        CrossEntropyLoss: lambda: CrossEntropyLoss(weight=floats([1.0, 2.0]))(x, tensor([1])),
-    }
-    if kind in weighted:
-        assert weighted[kind]().dtype == np.float32
-
-
-@exercise("reduce")
-@pytest.mark.parametrize("kind", each(LOSSES))
-@pytest.mark.parametrize("reduction", REDUCTIONS)
-def test_input_and_target_are_named_so_and_left_as_they_were(kind, reduction):
-    x, t = floats([[0.5, 0.25], [0.125, 1.0]]), floats([[1.0, 0.0], [0.5, 0.5]])
-    before = x.tolist(), t.tolist()
-    by_name = kind(reduction=reduction).forward(target=t, input=x)
-    assert by_name.tolist() == kind(reduction=reduction)(x, t).tolist()
-    assert (x.tolist(), t.tolist()) == before
-
-
-@exercise("reduce")
-@pytest.mark.parametrize("kind", each(LOSSES))
-def test_an_empty_batch_has_the_mean_nan_and_the_sum_0(kind):
-    empty = Tensor(np.zeros((0, 3)))
-    assert np.isnan(kind()(empty, empty).item())
-    assert kind(reduction="sum")(empty, empty).item() == 0
-    assert kind(reduction="none")(empty, empty).size == 0
-
-
-@exercise("reduce")
-@pytest.mark.parametrize("kind", each(LOSSES))
-def test_float32_agrees_with_float64(kind):
-    generator = np.random.default_rng(4)
-    x, t = generator.random((50, 4)), generator.random((50, 4))
-    assert kind()(Tensor(x), Tensor(t)).item() == pytest.approx(kind()(floats(x), floats(t)).item(), rel=1e-5)
 
 
 # MSELoss
@@ -297,6 +234,16 @@ def test_mse_is_the_squared_difference_of_each_pair(data):
 def test_mse_reads_arrays_in_any_memory_order():
     x = floats([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
     assert MSELoss("none")(x.T, floats([[1.0, 4.0], [2.0, 5.0], [3.0, 0.0]])).tolist() == [[0, 0], [0, 0], [0, 36]]
+
+
+@exercise("reduce", "mse")
+@pytest.mark.parametrize(("input", "target"), [((4, 3, 2), (4, 6)), ((3, 1), (3,)), ((), (1,)), ((2, 3), (3, 2))])
+def test_the_advice_of_the_shape_error_works(input, target):
+    x, t = Tensor(np.ones(input)), Tensor(np.zeros(target))
+    with pytest.raises(ValueError, match="They must be equal") as error:
+        MSELoss()(x, t)
+    advised = eval(str(error.value).split("try ")[1].rstrip("."), {"target": t})
+    assert MSELoss()(x, advised).item() == 1.0
 
 
 # BCELoss
@@ -379,18 +326,19 @@ def test_softplus_worked_by_hand():
     assert softplus(np.array([0.0, 1.0, -1.0])).tolist() == pytest.approx(
         [math.log(2), math.log(1 + math.e), math.log(1 + 1 / math.e)]
     )
+    assert softplus(np.array([-40.0])).tolist() == pytest.approx([math.exp(-40)], rel=1e-12, abs=0)
     assert softplus(np.array([-1e4, 1e4])).tolist() == [0.0, 1e4]
     assert softplus(np.array([-1e4, 1e4], np.float32)).tolist() == [0.0, 1e4]
 
 
 @exercise("softplus")
 @modest
-@given(st.floats(-700, 1e4))
+@given(st.floats(-700, 1e4) | st.floats(-40, 40))
 def test_softplus_is_exact_where_its_value_is_tiny_and_where_it_is_huge(x):
     with localcontext() as context:
         context.prec = 400
         exact = float((1 + Decimal(x).exp()).ln())
-    assert softplus(np.array([x]))[0] == pytest.approx(exact, rel=1e-13)
+    assert softplus(np.array([x]))[0] == pytest.approx(exact, rel=1e-13, abs=0)
 
 
 @exercise("softplus")
@@ -785,7 +733,7 @@ def zeros_of(*shape: int) -> Tensor:
             zeros_of(2, 5, 7),
             zeros_of(2, 5).long(),
             ValueError,
-            "The classes belong on axis 1. If they are on the last one, use input.reshape(-1, 7) and target.reshape(-1).",
+            "The classes belong on axis 1. If they are on the last one, use input.reshape(-1, 7) and target.resh",
         ),
         (zeros_of(2, 3), tensor([0, 1, 2]), ValueError, "Give one class index for each position."),
         (zeros_of(2, 3), tensor(0), ValueError, "Give one class index for each position."),
@@ -825,6 +773,59 @@ def test_settings_of_cross_entropy_are_checked():
 
 
 # All together
+
+
+@exercise("reduce")
+@pytest.mark.parametrize("kind", each(LOSSES))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_the_result_has_the_dtype_of_the_input(kind, reduction, dtype):
+    result = kind(reduction=reduction)(Tensor([[0.5, 0.2]], dtype=dtype), Tensor([[0.0, 1.0]], dtype=dtype))
+    assert type(result) is Tensor
+    assert isinstance(result.data, np.ndarray)
+    assert result.dtype == dtype
+
+
+@exercise("reduce")
+@pytest.mark.parametrize("kind", each(LOSSES))
+def test_settings_and_targets_of_other_types_take_the_type_of_the_input(kind):
+    x = Tensor([[0.5, 0.25]])
+    for target in (tensor([[0, 1]]), tensor([[False, True]])) if kind is not CrossEntropyLoss else (tensor([1]),):
+        assert kind()(x, target).dtype == np.float32
+    weighted = {
+        BCEWithLogitsLoss: lambda: BCEWithLogitsLoss(pos_weight=floats(2.0))(x, tensor([[0, 1]])),
+        CrossEntropyLoss: lambda: CrossEntropyLoss(weight=floats([1.0, 2.0]))(x, tensor([1])),
+    }
+    if kind in weighted:
+        assert weighted[kind]().dtype == np.float32
+
+
+@exercise("reduce")
+@pytest.mark.parametrize("kind", each(LOSSES))
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_input_and_target_are_named_so_and_left_as_they_were(kind, reduction):
+    x, t = floats([[0.5, 0.25], [0.125, 1.0]]), floats([[1.0, 0.0], [0.5, 0.5]])
+    before = x.tolist(), t.tolist()
+    by_name = kind(reduction=reduction).forward(target=t, input=x)
+    assert by_name.tolist() == kind(reduction=reduction)(x, t).tolist()
+    assert (x.tolist(), t.tolist()) == before
+
+
+@exercise("reduce")
+@pytest.mark.parametrize("kind", each(LOSSES))
+def test_an_empty_batch_has_the_mean_nan_and_the_sum_0(kind):
+    empty = Tensor(np.zeros((0, 3)))
+    assert np.isnan(kind()(empty, empty).item())
+    assert kind(reduction="sum")(empty, empty).item() == 0
+    assert kind(reduction="none")(empty, empty).size == 0
+
+
+@exercise("reduce")
+@pytest.mark.parametrize("kind", each(LOSSES))
+def test_float32_agrees_with_float64(kind):
+    generator = np.random.default_rng(4)
+    x, t = generator.random((50, 4)), generator.random((50, 4))
+    assert kind()(Tensor(x), Tensor(t)).item() == pytest.approx(kind()(floats(x), floats(t)).item(), rel=1e-5)
 
 
 @CROSS_ENTROPY

@@ -1005,7 +1005,7 @@ def refused(original: Callable[..., Any]) -> Callable[..., Any]:
         if self.requires_grad:
             raise NotDifferentiableError(
                 f"{original.__name__}() hands out a plain array, and this tensor requires a gradient, which would be "
-                "lost there. Use t.detach().numpy() if you mean to."
+                "lost there. If you mean to: t.detach().numpy(), or Tensor(t.detach())."
             )
         return original(self, *args, **kwargs)
 

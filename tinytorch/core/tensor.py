@@ -42,7 +42,7 @@ __all__ = [
 
 def _numbers(data: Any, dtype: npt.DTypeLike | None) -> Array:
     """Return `data` as a new array of numbers of type `dtype`; None keeps the type it has."""
-    values = data.data if isinstance(data, Tensor) else data
+    values = data.numpy() if isinstance(data, Tensor) else data
     try:
         found = np.array(values)
     except ValueError:
