@@ -180,7 +180,7 @@ class Tensor:
     requires_grad: bool
     grad: Tensor | None
     _grad_fn: Any
-    _grad_at: list[Any]
+    _grad_at: bytes
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: npt.DTypeLike | None = None) -> None:
         ### BEGIN SOLUTION

@@ -1215,6 +1215,9 @@ def test_a_forgotten_zero_grad_is_noticed_when_the_parameter_has_moved():
     w.zero_grad()
     w.data -= 0.1
     (w * w).sum().backward()
+    w.grad.data[...] = 0.0  # forgotten in the other way, by filling in zeros
+    w.data -= 0.1
+    (w * w).sum().backward()
 
 
 def test_numerical_gradient_refuses_float32():

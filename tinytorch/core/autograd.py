@@ -307,11 +307,11 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
 def accumulate(leaf: Tensor, grad: FloatArray) -> None:
     """Add `grad` to ``leaf.grad``, and warn if the two belong to different values of the leaf."""
     # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
-    values = leaf.data.ravel()[:: max(1, leaf.size // 8)].tolist()
+    values = leaf.data.flat[:: max(1, leaf.size // 8)].tobytes()
     if leaf.grad is None:
         leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
     else:
-        if getattr(leaf, "_grad_at", values) != values:
+        if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
             warnings.warn(
                 f"backward() adds to the gradient of a tensor of shape {leaf.shape} whose values have changed since "
                 "that gradient was made. Was zero_grad() forgotten? Call it before each backward().",

@@ -124,7 +124,7 @@ class Tensor:
     requires_grad: bool
     grad: Tensor | None
     _grad_fn: Any
-    _grad_at: list[Any]
+    _grad_at: bytes
 
     def __init__(self, data: Any, requires_grad: bool = False, dtype: npt.DTypeLike | None = None) -> None:
         self.data = _numbers(data, np.float32 if dtype is None else dtype)
