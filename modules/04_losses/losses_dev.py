@@ -59,9 +59,9 @@ def message_of(call: Callable[[], object]) -> str:
     raise AssertionError("no error was raised")
 
 
-def close(values: Tensor | Array, expected: object, digits: float = 1e-4) -> bool:
-    """Whether all `values` are within `digits` of `expected`."""
-    return np.allclose(np.asarray(values.data if isinstance(values, Tensor) else values), expected, rtol=0, atol=digits)
+def close(values: Tensor | Array, expected: object, within: float = 1e-4) -> bool:
+    """Whether no element of `values` is further than `within` from `expected`."""
+    return np.allclose(values.data if isinstance(values, Tensor) else values, expected, rtol=0, atol=within)
 
 
 # %% [markdown]
@@ -189,7 +189,7 @@ def test_unit_a_silent_broadcast_prefers_the_mean_to_the_truth() -> None:
     assert close(((perfect - target) ** 2).mean(), 1.3333)
     assert close(((constant - target) ** 2).mean(), 0.6667)
     message = message_of(lambda: Loss()._arrays(perfect, target))
-    assert message == ("Loss: input has shape (3, 1) but target (3,). They must be equal; try target.reshape(3, 1).")
+    assert message == "Loss: input has shape (3, 1) but target (3,). They must be equal; try target.reshape(3, 1)."
 
 
 # %% [markdown]
@@ -239,9 +239,9 @@ class MSELoss(Loss):
         """
         x, t = self._arrays(input, target)
         ### BEGIN SOLUTION
-        errors = (x - t) ** 2
+        squares = (x - t) ** 2
         ### END SOLUTION
-        return from_numpy(reduce(errors, self.reduction))
+        return from_numpy(reduce(squares, self.reduction))
 
 
 # %%
@@ -746,7 +746,7 @@ learned from such a batch, and the loss is `nan`, as in PyTorch.
 
 Write two lines. First, `total`: the sum of the weights of the true classes, over the positions that are not
 `ignored`; `weight` is an array of C numbers, all 1 unless told otherwise. Second, `q` times the weights, which have to
-stand along the class axis: `reshape` them to `[-1, 1]` for class axis 0 of 2, to `[1, -1, 1, 1]` for class axis 1 of 4.
+stand along the class axis: `reshape` them to `[-1]` for logits of one axis, `[1, -1]` for two, `[1, -1, 1, 1]` for four.
 """
 
 

@@ -108,8 +108,8 @@ class MSELoss(Loss):
             If the input does not hold floats.
         """
         x, t = self._arrays(input, target)
-        errors = (x - t) ** 2
-        return from_numpy(reduce(errors, self.reduction))
+        squares = (x - t) ** 2
+        return from_numpy(reduce(squares, self.reduction))
 
 
 class BCELoss(Loss):
