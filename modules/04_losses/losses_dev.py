@@ -746,7 +746,8 @@ learned from such a batch, and the loss is `nan`, as in PyTorch.
 
 Write two lines. First, `total`: the sum of the weights of the true classes, over the positions that are not
 `ignored`; `weight` is an array of C numbers, all 1 unless told otherwise. Second, `q` times the weights, which have to
-stand along the class axis: `reshape` them to `[-1]` for logits of one axis, `[1, -1]` for two, `[1, -1, 1, 1]` for four.
+stand along the class axis: `reshape` them to `[-1]` for logits of one axis, `[1, -1]` for two, `[1, -1, 1, 1]` for
+four.
 """
 
 

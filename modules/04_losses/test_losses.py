@@ -66,12 +66,12 @@ def positions(shape: tuple[int, ...], axis: int) -> Iterator[tuple[tuple[int, ..
         yield place, (*place[:axis], slice(None), *place[axis:])
 
 
-# Independent references: the definitions, one position at a time, in decimals that neither overflow nor cancel.
+# Independent references: the definitions, one position at a time, in decimals that neither overflow nor lose digits.
 
 
 def exact_binary(logit: float, target: float, pos_weight: float = 1.0) -> float:
     with localcontext() as context:
-        context.prec = 60
+        context.prec = 350  # 1 + exp(-700) needs 305 digits
         if_true = (1 + (-Decimal(logit)).exp()).ln()
         if_false = (1 + Decimal(logit).exp()).ln()
         return float(Decimal(pos_weight) * Decimal(target) * if_true + (1 - Decimal(target)) * if_false)
