@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -49,14 +50,9 @@ class Run:
 def command(picture: Path) -> None:
     """Watch the course work: modules 01 to 05 exported, gradients checked, a network trained on real digits."""
     begun = time.perf_counter()
+    check_writable(picture)
     with tempfile.TemporaryDirectory(prefix="tito-demo-") as temporary:
-        say("1. A workspace, as a learner gets it: five lessons without answers, an empty package", "bold")
-        workspace = create(Path(temporary) / "framework")
-        make_environment(workspace.root)
-        say("2. Each lesson: the answers are put in, tested and exported", "bold")
-        autograd = workspace.course.find("autograd")
-        for module in (*workspace.course.closure(autograd), autograd):
-            complete(workspace, module)
+        workspace = prepare(Path(temporary) / "framework")
         say("3. The exported framework learns to read 1,797 handwritten digits (UCI, 1998)", "bold")
         run = train(workspace)
     say("4. What it says about digits it has never seen", "bold")
@@ -69,6 +65,18 @@ def command(picture: Path) -> None:
     say(f"All of this took {time.perf_counter() - begun:.0f} seconds. The answers were ours; now write yours:")
     say()
     say(f"    {launcher()} init ../my-framework")
+
+
+def prepare(folder: Path) -> Workspace:
+    """Make a workspace in `folder` and complete every module up to autograd in it."""
+    say("1. A workspace, as a learner gets it: five lessons without answers, an empty package", "bold")
+    workspace = create(folder)
+    make_environment(workspace.root)
+    say("2. Each lesson: the answers are put in, tested and exported", "bold")
+    autograd = workspace.course.find("autograd")
+    for module in (*workspace.course.closure(autograd), autograd):
+        complete(workspace, module)
+    return workspace
 
 
 def complete(workspace: Workspace, module: Module) -> None:
@@ -156,14 +164,25 @@ def show_digits(held_out: list[dict[str, Any]], count: int = 4) -> str:
     return "\n".join(rows)
 
 
-def draw(run: Run, picture: Path) -> None:
-    """Write the curves of loss and accuracy as a PNG.
+def check_writable(picture: Path) -> None:
+    """Make sure that the picture can be written, before half a minute of work.
 
     Raises
     ------
     TitoError
-        If the picture cannot be written there.
+        If its folder is missing or may not be written to.
     """
+    folder = picture.absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise TitoError(
+            f"the picture cannot be written to {picture}: {folder} is not a folder that may be written to.",
+            "Name another place with `tito demo --picture FILE`.",
+            exit_code=2,
+        )
+
+
+def draw(run: Run, picture: Path) -> None:
+    """Write the curves of loss and accuracy as a PNG."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -179,12 +198,5 @@ def draw(run: Run, picture: Path) -> None:
     right.set(title="Held-out images read rightly", xlabel="epoch", ylabel="accuracy (%)", ylim=(None, 100))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-    try:
-        figure.savefig(picture, dpi=120)
-    except OSError as error:
-        raise TitoError(
-            f"the picture could not be written to {picture}: {error.strerror}.",
-            "Name another place with `--picture FILE`.",
-        ) from None
-    finally:
-        plt.close(figure)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)

@@ -30,7 +30,7 @@ def command(folder: Path, first: str | None, no_venv: bool) -> None:
     course = read_course(course_root() / "modules" / "course.toml")
     begin = course.find(first) if first else course.written[0]
     environment = active_environment() if no_venv else None
-    root = folder.absolute()
+    root = Path(os.path.abspath(folder))
     check_free(root)
     create(root, tuple(module for module in course.written if module.number < begin.number))
     if environment is None:
