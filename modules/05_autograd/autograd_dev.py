@@ -44,7 +44,7 @@ from tinytorch.core.activations import (
     stable_sigmoid,
     stable_softmax,
 )
-from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, softplus
+from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, class_axis, softplus
 from tinytorch.core.tensor import Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
 
 # %% [markdown]
@@ -1405,7 +1405,7 @@ class CrossEntropyBackward(Function):
         self.check_shape(grad_output)
         logits, target = self.saved_tensors
         need_logits, need_target = self.needs_input_grad
-        axis = 0 if logits.ndim == 1 else 1
+        axis = class_axis(logits)
         q, scale = self.loss.target_distribution(logits, target)
         if self.loss.reduction == "none":
             grad_output = np.expand_dims(grad_output, axis)
