@@ -1455,7 +1455,7 @@ class BCEBackward(Function):
         grad_t = None
         if need_t:
             with np.errstate(divide="ignore"):
-                grad_t = (np.maximum(np.log(1 - p), -100) - np.maximum(np.log(p), -100)) * grad_output
+                grad_t = (np.maximum(np.log1p(-p), -100) - np.maximum(np.log(p), -100)) * grad_output
         return grad_p, grad_t
 
 
