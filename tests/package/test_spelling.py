@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,12 @@ def test_digits_are_the_uci_test_set():
     # How often each digit occurs is part of the data set's published description.
     assert np.bincount(labels.data).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert "CC BY 4.0" in (Path(tinytorch.datasets.__file__).parent / "digits.txt").read_text(encoding="utf-8")
+
+
+def test_the_examples_in_the_docstrings_run():
+    results = doctest.testmod(tinytorch.datasets)
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_the_example_learns_to_read_digits():
