@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -180,3 +181,8 @@ def test_the_environment_of_a_workspace_is_never_taken_for_another(
     assert active_environment() == tmp_path / "other"
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "third"))
     assert active_environment() == tmp_path / "third"
+
+
+def test_a_folder_with_a_space_is_quoted_where_it_is_to_be_typed(course: Course) -> None:
+    steps = init.next_steps(Path("../my framework"), course.find("01"), no_venv=True)
+    assert shlex.split(steps[0]) == ["cd", "../my framework"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -47,7 +48,8 @@ def next_steps(folder: Path, begin: Module, no_venv: bool) -> tuple[str, str, st
     """Return the first three commands in a new workspace."""
     launcher = "python tito" if os.name == "nt" else "./tito"
     tito = "tito" if no_venv else launcher
-    return f"cd {folder}", f"{tito} module start {begin.number:02}", f"{tito} module test {begin.number:02}"
+    place = str(folder) if os.name == "nt" else shlex.quote(str(folder))
+    return f"cd {place}", f"{tito} module start {begin.number:02}", f"{tito} module test {begin.number:02}"
 
 
 def check_free(root: Path) -> None:
