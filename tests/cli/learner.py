@@ -178,9 +178,9 @@ class Learner:
 
     root: Path
 
-    def tito(self, *arguments: str, input: str | None = None) -> Result:
+    def tito(self, *arguments: str, env: dict[str, str] | None = None) -> Result:
         """Run a command in this process; its output is no terminal."""
-        return CliRunner().invoke(cli, list(arguments), prog_name="tito", catch_exceptions=False)
+        return CliRunner().invoke(cli, list(arguments), prog_name="tito", catch_exceptions=False, env=env)
 
     def spawn(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in a process of its own."""

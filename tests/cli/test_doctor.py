@@ -12,9 +12,8 @@ from .learner import Learner
 
 def examine(learner: Learner, path: Path | None) -> tuple[int, str, str]:
     """Run the doctor with `path` first on the interpreter's path."""
-    env = {**os.environ, "PYTHONPATH": str(path)} if path else dict(os.environ)
-    done = learner.spawn("doctor", env=env)
-    return done.returncode, " ".join(done.stdout.split()), done.stderr
+    done = learner.tito("doctor", env={"PYTHONPATH": str(path)} if path else None)
+    return done.exit_code, " ".join(done.stdout.split()), done.stderr
 
 
 def test_a_healthy_workspace(learner: Learner) -> None:
@@ -74,3 +73,39 @@ def test_a_workspace_that_may_not_be_written(learner: Learner, monkeypatch: pyte
     result = learner.tito("doctor")
     assert "problem  permission      not writable: tinytorch/core\n" in result.stdout
     assert "`chmod -R u+w" in result.stdout
+
+
+def test_an_import_that_does_not_end(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tito.commands.doctor._IMPORT_LIMIT", 2)
+    learner.write("tinytorch/__init__.py", "while True: pass\n")
+    status, out, _ = examine(learner, learner.root)
+    assert status == 1
+    assert "import fails with it did not end in 2 seconds" in out
+    assert "ok workspace" in out
+
+
+def test_an_import_that_prints_and_ends_the_process(learner: Learner) -> None:
+    learner.write("tinytorch/__init__.py", "print('{')\nimport os\nos._exit(0)\n")
+    status, out, _ = examine(learner, learner.root)
+    assert status == 1
+    assert "import fails with the process ended" in out
+
+
+def test_a_lesson_that_fails_when_it_is_imported_is_named(learner: Learner) -> None:
+    learner.finish("numbers")
+    learner.write("numbers", learner.read("numbers").replace("def half", "limit = 1 / 0\n\n\ndef half"))
+    learner.tito("export", "01")
+    learner.write("tinytorch/__init__.py", "import tinytorch.core.numbers\n")
+    status, out, _ = examine(learner, learner.root)
+    assert status == 1
+    assert "import fails with ZeroDivisionError: division by zero" in out
+    assert "-> The error is in tinytorch/core/numbers.py: `tito module test 01` shows it in your lesson." in out
+
+
+def test_a_suite_that_is_not_as_it_was_handed_out(learner: Learner) -> None:
+    learner.write("modules/01_numbers/test_numbers.py", "")
+    learner.path("modules/02_sums/README.md").unlink()
+    status, out, _ = examine(learner, learner.root)
+    assert status == 1
+    assert "problem 01_numbers modules/01_numbers/test_numbers.py is not as it was handed out" in out
+    assert "problem 02_sums modules/02_sums/README.md is missing -> `tito module reset 02` brings it back" in out

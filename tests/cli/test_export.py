@@ -190,3 +190,33 @@ def test_an_answer_that_was_deleted_names_the_lines_of_the_lesson(learner: Learn
     result = learner.tito("export", "01")
     line = learner.read("numbers").split("\n").index("def half(x: float) -> float:") + 1
     assert f"expected an indented block after function definition on line {line}" in " ".join(result.stderr.split())
+
+
+def test_a_module_whose_prerequisite_is_not_there_is_not_exported(learner: Learner) -> None:
+    learner.answer("total", lesson="sums")
+    result = learner.tito("export", "02")
+    assert result.exit_code == 1
+    assert "02_sums stands on 01_numbers, which is still open" in result.stderr
+    assert "tinytorch/core/sums.py  left out: 02_sums stands on 01_numbers" in learner.tito("export").stdout
+    assert not learner.path("tinytorch/core/sums.py").exists()
+    learner.answer("double")
+    assert learner.tito("export").exit_code == 0
+    assert learner.path("tinytorch/core/sums.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ("    return x is 3", '"is" with'),
+        ("    return " + "(" * 500 + "x" + ")" * 500, "too"),
+        ("    return " + "-" * 100_000 + "x", "too deeply nested for Python to read: `return --"),
+    ],
+    ids=["is", "brackets", "signs"],
+)
+def test_what_python_warns_of_or_gives_up_on_is_one_line(learner: Learner, answer: str, what: str) -> None:
+    learner.answer("double", answer)
+    result = learner.spawn("export", "01")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert what in " ".join(result.stderr.split())
+    assert "numbers_dev.py, line 23: " in " ".join(result.stderr.split())
+    assert result.stderr.count("\n") <= 5

@@ -237,3 +237,13 @@ def test_a_borrowed_module_carries_the_next_one(learner: Learner) -> None:
     learner.tito("module", "borrow", "01")
     learner.write("sums", SUMS)
     assert learner.tito("module", "complete", "02").exit_code == 0
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_one_exercise_of_a_lesson_that_cannot_be_read_is_not_reset(learner: Learner, content: bytes | None) -> None:
+    learner.path("numbers").unlink()
+    if content is not None:
+        learner.path("numbers").write_bytes(content)
+    result = learner.tito("module", "reset", "01", "--exercise", "double")
+    assert result.exit_code == 1
+    assert "`tito module reset 01` brings the lesson back" in " ".join(result.stderr.split())

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tito.cli import cli
+from tito.screen import problem
 
 from .learner import Learner
 
@@ -65,7 +66,9 @@ def test_a_planned_module_is_said_to_be_planned(learner: Learner) -> None:
         (("module", "start"), "missing argument 'NN'", "`tito module start --help`"),
         (("export", "--chek"), "no such option", "`tito export --help`"),
         (("module", "test", "01", "--limit", "soon"), "'soon' is not a valid float", "`tito module test --help`"),
-        (("module", "test", "01", "--limit", "0"), "not in the range", "`tito module test --help`"),
+        (("module", "test", "01", "--limit", "0"), "0 is not a number of seconds", "`tito module test --help`"),
+        (("module", "test", "01", "--limit", "nan"), "nan is not a number of seconds", "`tito module test --help`"),
+        (("test", "01", "--limit", "1e12"), "1e+12 is not a number of seconds", "`tito test --help`"),
     ],
 )
 def test_a_command_line_that_is_not_understood(
@@ -145,3 +148,23 @@ def test_the_quick_commands_import_nothing_heavy(learner: Learner) -> None:
     assert "'tito'" in loaded
     for heavy in ("rich", "jupytext", "nbformat", "pytest", "numpy", "tinytorch", "hypothesis"):
         assert f"'{heavy}'" not in loaded
+
+
+@pytest.mark.parametrize("after", [0.0, 0.01, 0.03, 0.06, 0.1, 0.15])
+def test_ctrl_c_at_the_start_is_no_traceback(learner: Learner, after: float) -> None:
+    command = [sys.executable, "-m", "tito", "module", "list"]
+    process = subprocess.Popen(command, cwd=learner.root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    assert "tito/" not in process.communicate(timeout=20)[1]
+
+
+def test_a_closed_output_is_no_traceback(learner: Learner) -> None:
+    command = f"{sys.executable} -m tito module list >&-"
+    result = subprocess.run(command, shell=True, cwd=learner.root, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_what_another_program_said_keeps_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    problem("it failed:\n  one   line\n" + "x " * 60)
+    assert capsys.readouterr().err == "error: it failed:\n  one   line\n" + "x " * 60 + "\n"

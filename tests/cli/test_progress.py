@@ -92,7 +92,7 @@ def test_start_says_what_the_lesson_is_and_where_to_begin(learner: Learner) -> N
         "Time       1 hour, calm\n"
         "Exercises  2\n"
         "\n"
-        "Begin with double, modules/01_numbers/numbers_dev.py:22\n"
+        "Begin with double, modules/01_numbers/numbers_dev.py:23\n"
         "Next: write it in your editor, or with `tito notebook 01`; then\n"
         "      `tito module test 01`\n"
     )
@@ -177,3 +177,23 @@ def test_complete_works_in_the_solved_repository(solved: Learner) -> None:
     result = solved.tito("module", "complete", "02")
     assert result.exit_code == 0
     assert "That was the last module that is written so far." in result.stdout
+
+
+def test_a_stub_whose_markers_are_gone_is_still_open(learner: Learner) -> None:
+    learner.answer("double")
+    text = learner.read("numbers")
+    learner.write("numbers", text.replace("    ### BEGIN SOLUTION\n", "").replace("    ### END SOLUTION\n", ""))
+    learner.tito("export", "01")
+    status = learner.json("module", "status")["modules"][0]
+    assert (status["state"], status["exercises"]["open"]) == ("open", ["half"])
+
+
+@pytest.mark.parametrize(
+    "memory",
+    ["[]", '{"hints": 3}', '{"hints": {"01_numbers/double": "x"}, "exports": []}', '{"failing": {"01_numbers": 1}}'],
+)
+@pytest.mark.parametrize("command", [("hint", "01"), ("test", "01"), ("status",)])
+def test_a_damaged_memory_is_as_good_as_none(learner: Learner, memory: str, command: tuple[str, ...]) -> None:
+    learner.write(".tito/memory.json", memory)
+    assert learner.tito("module", *command).stderr == ""
+    assert "hint 1 of 3" in learner.tito("module", "hint", "01", "half").stdout

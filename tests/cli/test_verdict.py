@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from tito.runner import Run
 
-from .learner import Learner
+from .learner import TEST_NUMBERS, Learner
 
 
 def test_a_stub_is_said_calmly(learner: Learner) -> None:
@@ -20,7 +23,7 @@ def test_a_stub_is_said_calmly(learner: Learner) -> None:
     assert result.stdout == (
         "01 Numbers: 0 of 3 tests passed before the first failure.\n\n"
         "double is not written yet.\n"
-        "Where  modules/01_numbers/numbers_dev.py:22\n"
+        "Where  modules/01_numbers/numbers_dev.py:23\n"
         "Test   test_double_is_twice\n"
         "       Twice three is six.\n\n"
         "Next: write it, then `tito module test 01`. Stuck? `tito module hint 01`\n"
@@ -117,10 +120,12 @@ def test_the_learners_code_answers_whatever_else_is_installed(learner: Learner, 
 
 
 def test_an_engine_from_elsewhere_is_an_error_that_names_it(learner: Learner, tmp_path: Path) -> None:
+    """Such as one that something else has imported before the tests begin."""
     other = tmp_path / "other"
     (other / "tinytorch").mkdir(parents=True)
     (other / "tinytorch/__init__.py").touch()
-    env = {**os.environ, "PYTHONPATH": str(other), "PYTHONSAFEPATH": "1"}
+    (other / "sitecustomize.py").write_text("import sys\nif 'pytest' in sys.orig_argv: import tinytorch\n")
+    env = {**os.environ, "PYTHONPATH": str(other)}
     result = learner.spawn("module", "test", "01", env=env)
     assert result.returncode == 1
     assert "nothing was tested" in result.stderr
@@ -147,8 +152,31 @@ def test_processes_that_a_test_started_are_killed_with_it(learner: Learner) -> N
     )
     learner.tito("module", "test", "01", "--limit", "1.5")
     pid = int(learner.read("pid"))
+    assert_ends(pid)
+
+
+def test_a_closed_terminal_ends_the_tests_too(learner: Learner) -> None:
+    learner.answer(
+        "double", "    import os, time; print(os.getpid(), file=open('pid', 'w'), flush=True); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-m", "tito", "module", "test", "01"], cwd=learner.root)
+    deadline = time.monotonic() + 20
+    while not (learner.path("pid").exists() and learner.read("pid")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=10) == 128 + signal.SIGHUP
+    assert_ends(int(learner.read("pid")))
+
+
+def assert_ends(pid: int) -> None:
+    """Wait until a process is no more, or only waits to be buried."""
     deadline = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
+    while "Z" not in subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
         assert time.monotonic() < deadline, "the child is alive"
         time.sleep(0.05)
 
@@ -198,7 +226,7 @@ def test_a_stub_of_an_earlier_module_is_named_with_its_module(learner: Learner) 
     learner.tito("export", "01")
     learner.answer("total", lesson="sums")
     out = learner.tito("module", "test", "02").stdout
-    assert "double of 01_numbers is not written yet.\nWhere  modules/01_numbers/numbers_dev.py:22\n" in out
+    assert "double of 01_numbers is not written yet.\nWhere  modules/01_numbers/numbers_dev.py:23\n" in out
     assert "Next: finish 01_numbers, `tito module test 01`.\n" in out
 
 
@@ -224,15 +252,65 @@ def test_a_module_on_loan_is_not_tested(learner: Learner) -> None:
 
 
 def test_a_missing_suite_comes_back_by_reset(learner: Learner) -> None:
-    learner.path("modules/01_numbers/test_numbers.py").unlink()
+    suite = "modules/01_numbers/test_numbers.py"
+    learner.path(suite).unlink()
     result = learner.tito("module", "test", "01")
     assert result.exit_code == 1
     assert "`tito module reset 01` brings it back" in result.stderr
     learner.answer("double")
     lesson = learner.read("numbers")
-    learner.tito("module", "reset", "01", "--exercise", "half")
+    result = learner.tito("module", "reset", "01")
+    assert f"{suite} is as it was handed out." in result.stdout
+    assert "numbers_dev.py is untouched" in result.stdout
     assert learner.read("numbers") == lesson
-    assert "test_half_of_two" in learner.read("modules/01_numbers/test_numbers.py")
+    assert learner.read(suite) == TEST_NUMBERS
+    assert learner.backups() == []
+
+
+def test_a_suite_that_was_changed_is_said_to_be_and_comes_back(learner: Learner) -> None:
+    suite = "modules/01_numbers/test_numbers.py"
+    changed = TEST_NUMBERS.replace("result == 6", "result == 7")
+    learner.write(suite, changed)
+    learner.answer("double")
+    learner.answer("half")
+    result = learner.tito("module", "test", "01")
+    assert f"note: {suite} is not as handed out; `tito module reset 01`" in " ".join(result.stderr.split())
+    learner.tito("module", "reset", "01")
+    assert learner.read(suite) == TEST_NUMBERS
+    assert [path.read_text() for path in learner.backups()] == [changed]
+    assert learner.tito("module", "test", "01").exit_code == 0
+
+
+def test_a_file_named_like_one_of_pythons_stands_in_for_nothing(learner: Learner) -> None:
+    for name in ("random", "numpy", "json"):
+        learner.write(f"{name}.py", "raise RuntimeError('the wrong file')\n")
+    learner.answer("double")
+    learner.answer("half")
+    result = learner.tito("module", "test", "01")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_printing_without_end_does_not_fill_the_disk(learner: Learner) -> None:
+    learner.answer("double", "    while True:\n        print('again ' * 10000)")
+    out = learner.tito("module", "test", "01", "--limit", "60").stdout
+    assert "Came      OSError: [Errno 27] File too large\n" in out
+    assert "grew beyond 64 MiB" in out
+    assert "no answer in" not in out
+
+
+@pytest.mark.parametrize("interruption", ["raise KeyboardInterrupt", "import pytest; pytest.exit('done', 0)"])
+def test_an_answer_that_ends_the_run_is_named_with_its_test(learner: Learner, interruption: str) -> None:
+    learner.answer("double", f"    {interruption}")
+    out = learner.tito("module", "test", "01").stdout
+    assert "double ended the test run.\nTest   test_double_is_twice\n" in out
+    assert "Printed" not in out
+
+
+def test_an_answer_that_skips_its_test_is_named(learner: Learner) -> None:
+    learner.answer("double", "    import pytest; pytest.skip()")
+    learner.answer("half")
+    out = learner.tito("module", "test", "01").stdout
+    assert "double was skipped.\nTest   test_double_is_twice\n" in out
 
 
 def test_pytest_settings_from_elsewhere_change_nothing(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:

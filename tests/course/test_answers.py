@@ -61,3 +61,4 @@ def test_a_wrong_answer_fails(version: Version, trials: Trials) -> None:
     verdict = trials.verdict(version)
     assert verdict["code"] == 1, f"no test failed: {verdict}"
     assert verdict["foreign"] == []
+    assert version.exercise in verdict["proves"], "a test of another exercise failed first"

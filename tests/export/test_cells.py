@@ -144,9 +144,9 @@ def test_exercises_have_names_lines_and_answers() -> None:
 
 
 def test_an_unknown_exercise_is_answered_with_the_names_there_are() -> None:
-    with pytest.raises(TitoError, match=re.escape(f"{PATH} has no exercise called 'duoble'")) as caught:
+    with pytest.raises(TitoError, match=re.escape(f"{PATH} has no exercise 'duoble'")) as caught:
         lesson(LESSON).exercise("duoble")
-    assert caught.value.hint == "It has double, pair."
+    assert caught.value.hint == "Did you mean double? It has double, pair."
     assert caught.value.exit_code == 2
 
 
@@ -176,3 +176,19 @@ def test_two_exercises_cannot_share_a_name() -> None:
     cell = f'# %% tags=["one"]\n{BEGIN}\ny = 1\n{END}\n'
     with pytest.raises(TitoError, match=re.escape(f"{PATH}, line 6: a second exercise is called 'one'")):
         _ = lesson(cell + cell).exercises
+
+
+def test_a_comment_with_two_percent_signs_opens_no_cell() -> None:
+    text = "# %%\n#| export\nx = 1\n# %%time\ny = 2\n"
+    assert len(lesson(text).cells) == 1
+    assert "y = 2" in lesson(text).export("# header")
+
+
+def test_a_stub_is_open_wherever_it_stands() -> None:
+    text = Lesson(LESSON, PATH).starter()
+    assert list(lesson(text).open) == ["double", "pair"]
+    bare = text.replace(f"    {BEGIN}\n", "").replace(f"    {END}\n", "")
+    assert bare != text
+    assert lesson(bare).names == lesson(text).names == ("double", "pair")
+    assert bare.split("\n")[lesson(bare).open["pair"] - 1].strip().startswith("raise NotImplementedError")
+    assert lesson(LESSON).open == {}

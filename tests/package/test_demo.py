@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from tito.cli import cli
-from tito.commands.demo import Run, show_digits
+from tito.commands.demo import Training, show_digits
 
 
 def test_the_demo_trains_a_network_with_the_exported_framework(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_network_that_learns_too_little_is_a_failure(
 ) -> None:
     digit = {"image": [[0.0] * 8] * 8, "label": 1, "predicted": 7}
     monkeypatch.setattr("tito.commands.demo.prepare", lambda folder: None)
-    monkeypatch.setattr("tito.commands.demo.train", lambda workspace: Run(1e-9, [2.0], [0.5], [digit] * 4))
+    monkeypatch.setattr("tito.commands.demo.train", lambda workspace: Training(1e-9, [2.0], [0.5], [digit] * 4))
     with pytest.raises(SystemExit) as end:
         cli.main(["demo", "--picture", str(tmp_path / "curve.png")])
     assert end.value.code == 1

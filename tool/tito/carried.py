@@ -36,9 +36,12 @@ def make_wheel(folder: Path) -> Path:
 
 def _build(folder: Path) -> Path:
     command = [sys.executable, "-P", "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
-    done = subprocess.run(command, cwd=course_root() / "tool", capture_output=True, text=True)
+    done = subprocess.run(command, cwd=course_root() / "tool", capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
-        raise TitoError(f"the wheel of `tito` could not be built:\n{done.stdout}{done.stderr}".rstrip())
+        raise TitoError(
+            f"the wheel of `tito` could not be built:\n{done.stdout}{done.stderr}".rstrip(),
+            "`tito doctor` looks at the environment; removing `.venv` and running `./tito` makes a new one.",
+        )
     return next(folder.glob("*.whl"))
 
 

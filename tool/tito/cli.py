@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -13,18 +13,9 @@ import click
 
 from tito import __version__
 from tito.errors import TitoError
+from tito.lazy import LazyGroup
 from tito.screen import problem
 
-# A command's file is imported only when the command runs, so that every start is quick.
-COMMANDS = {
-    "demo": "tito.commands.demo",
-    "doctor": "tito.commands.doctor",
-    "export": "tito.commands.export",
-    "init": "tito.commands.init",
-    "module": "tito.commands.module",
-    "notebook": "tito.commands.notebook",
-    "test": "tito.commands.test",
-}
 HELP = {
     "demo": "See the whole course work, in a minute.",
     "doctor": "Look for problems, and say what to do about each.",
@@ -36,24 +27,13 @@ HELP = {
 }
 
 
-class Tito(click.Group):
-    """A group that imports a command when it is asked for; the command is called ``command`` in its file."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of all commands."""
-        return sorted(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command called `cmd_name`, or None."""
-        if cmd_name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
-        return command
+class Tito(LazyGroup):
+    """The outermost group, which shows what went wrong in two lines."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands into the help without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, HELP[name]) for name in self.list_commands(ctx)])
+            formatter.write_dl([*HELP.items()])
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command; what goes wrong is two lines on stderr and an exit code, never a traceback."""
@@ -72,7 +52,13 @@ class Tito(click.Group):
         sys.exit(result if isinstance(result, int) else 0)
 
 
-@click.group(cls=Tito, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Tito,
+    package="tito.commands",
+    names=tuple(HELP),
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="tito")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -89,7 +75,14 @@ def main(arguments: list[str] | None = None) -> Any:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a sign that the terminal cannot show is no reason to stop
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal ends the command as an error does: what it started ends too
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is signal.SIG_DFL:
+            signal.signal(getattr(signal, name), _end)
     return cli.main(arguments, prog_name="tito")
+
+
+def _end(number: int, frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _fail(message: str, hint: str, code: int) -> None:
@@ -106,7 +99,7 @@ def _usage(error: click.UsageError) -> tuple[str, str]:
 
 def _fail_to_write(error: OSError) -> None:
     """End after a file that cannot be read or written, or a reader such as `head` that went away."""
-    if error.errno == errno.EPIPE:
+    if error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL and not error.filename):
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         sys.exit(1)
     _fail(f"{error.filename or 'a file'}: {error.strerror or error}.", "`tito doctor` looks at what may be written.", 1)

@@ -11,6 +11,8 @@ from typing import Any
 
 from tito.errors import TitoError
 
+_BRING_BACK = "It is handed out and not yours to edit: copy it over from a workspace that `tito init DIR` makes."
+
 
 @dataclass(frozen=True)
 class Module:
@@ -69,6 +71,16 @@ class Module:
     def exported(self) -> str:
         """The exported file's path in a workspace."""
         return f"tinytorch/core/{self.name}.py"
+
+    @property
+    def page(self) -> str:
+        """The path of the page beside the lesson."""
+        return f"modules/{self.folder}/README.md"
+
+    @property
+    def pace(self) -> str:
+        """The difficulty in a word; empty for a module that is not written yet."""
+        return ("", "calm", "steady", "steep", "demanding")[self.difficulty]
 
 
 class Course:
@@ -136,13 +148,14 @@ def read_course(path: Path) -> Course:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         return Course(tuple(_module(row) for row in table["module"]))
     except FileNotFoundError:
-        raise TitoError(f"{path} is missing, so there is no list of modules.") from None
+        raise TitoError(f"{path} is missing, so there is no list of modules.", _BRING_BACK) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TitoError(f"{path} is not valid TOML: {error}.") from None
+        raise TitoError(f"{path} is not valid TOML: {error}.", _BRING_BACK) from None
     except KeyError as error:
-        raise TitoError(f"{path} is not a course table: {error} is missing.") from None
+        raise TitoError(f"{path} is not a course table: {error} is missing.", _BRING_BACK) from None
     except (TypeError, AttributeError):
-        raise TitoError(f"{path} is not a course table: every `[[module]]` holds names and values.") from None
+        message = f"{path} is not a course table: every `[[module]]` holds names and values."
+        raise TitoError(message, _BRING_BACK) from None
 
 
 def _module(row: dict[str, Any]) -> Module:

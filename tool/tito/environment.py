@@ -78,7 +78,7 @@ def install_workspace(root: Path, environment: Path) -> bool:
 
 def _install(environment: Path, *arguments: str) -> str:
     command = [find_uv(), "pip", "install", "--python", str(environment), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise TitoError(
             f"{environment} did not take the installation:\n{done.stderr}".rstrip(),

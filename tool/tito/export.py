@@ -97,7 +97,13 @@ class Export:
         return True
 
     def check_overwrite(self) -> None:
-        """Raise the error of `write` if a file that `tito` did not write stands in the way."""
+        """Make sure that no file stands in the way which `tito` did not write.
+
+        Raises
+        ------
+        TitoError
+            If one does.
+        """
         first = first_line(self.path)
         if self.current and not (first.endswith(_OURS) or first.startswith("# On loan from ")):
             raise TitoError(
@@ -110,7 +116,10 @@ def export_of(root: Path, module: Module) -> Export:
     """Prepare a module's export in the workspace at `root`; nothing is written yet."""
     lesson = read_lesson(root, module)
     if lesson.target != module.name:
-        raise TitoError(f"{module.lesson} exports to core.{lesson.target}, but {module.folder} is core.{module.name}.")
+        raise TitoError(
+            f"{module.lesson} exports to core.{lesson.target}, but {module.folder} is core.{module.name}.",
+            f"Its second cell must open with `#| default_exp core.{module.name}`.",
+        )
     return Export(root / module.exported, module.exported, lesson.export(header(module.lesson)))
 
 

@@ -1,7 +1,7 @@
 """Lessons: the cells of a percent file, its exercises, and the text it exports.
 
-A lesson is plain text. A line that starts with ``# %%`` opens a cell; a code cell that opens with the line
-``#| export`` goes into the package; a code cell with solution markers is an exercise, named by its first tag.
+A lesson is plain text. A line ``# %%``, alone or with words after it, opens a cell; a code cell that opens with the
+line ``#| export`` goes into the package; a code cell with solution markers is an exercise, named by its first tag.
 """
 
 from __future__ import annotations
@@ -10,14 +10,21 @@ import ast
 import itertools
 import json
 import re
+import warnings
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from typing import NoReturn
 
 from tito.errors import TitoError
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-_CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?P<rest>.*)$")
+# A cell begins here; `# %%time` is a comment, or a notebook's magic taken out of use.
+CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?P<rest>\s.*)?$", re.MULTILINE)
+# What a learner is given in the place of an answer; the error that it raises is recognised by its words.
+_STUB = 'raise NotImplementedError("exercise {name}: write it in {path}")'
+STUB_MESSAGE = re.compile(r"exercise (?P<name>\w+): write it in (?P<path>\S+\.py)")
+_STUB_LINE = re.compile(r'\s*raise NotImplementedError\("' + STUB_MESSAGE.pattern)
 _TAGS = re.compile(r"tags=(\[.*?\])")
 _EXPORT = re.compile(r"^#\| export\s*$")
 _DEFAULT_EXP = re.compile(r"^#\| default_exp core\.(\w+)\s*$")
@@ -115,14 +122,14 @@ class Lesson:
         """The cells in order; text before the first ``# %%`` belongs to none."""
         cells: list[Cell] = []
         lines = self.text.split("\n")
-        starts = [i for i, line in enumerate(lines) if _CELL.match(line)]
+        starts = [i for i, line in enumerate(lines) if CELL.match(line)]
         for i, end in itertools.pairwise([*starts, len(lines)]):
-            match = _CELL.match(lines[i])
+            match = CELL.match(lines[i])
             assert match is not None
             body = lines[i + 1 : end]
             while body and not body[-1].strip():
                 body.pop()
-            cell = Cell(bool(match["markdown"]), self._tags(match["rest"], i + 1), tuple(body), i + 2)
+            cell = Cell(bool(match["markdown"]), self._tags(match["rest"] or "", i + 1), tuple(body), i + 2)
             if not cell.markdown:
                 self._check_markers(cell)
             cells.append(cell)
@@ -165,19 +172,50 @@ class Lesson:
             if not cell.is_exercise:
                 continue
             if not cell.tags:
-                raise TitoError(f"{self.path}, line {cell.start}: an exercise without a tag has no name.")
+                raise TitoError(
+                    f"{self.path}, line {cell.start}: an exercise without a tag has no name.",
+                    'Name it in the line that opens its cell, as in `# %% tags=["unbroadcast"]`.',
+                )
             if any(other.name == cell.tags[0] for other in exercises):
-                raise TitoError(f"{self.path}, line {cell.start}: a second exercise is called {cell.tags[0]!r}.")
+                raise TitoError(
+                    f"{self.path}, line {cell.start}: a second exercise is called {cell.tags[0]!r}.",
+                    "Take one of the two cells out, or give it a name of its own.",
+                )
             exercises.append(Exercise(cell.tags[0], cell))
         return tuple(exercises)
 
     def exercise(self, name: str) -> Exercise:
-        """Return the exercise called `name`."""
-        for exercise in self.exercises:
-            if exercise.name == name:
-                return exercise
-        names = ", ".join(exercise.name for exercise in self.exercises)
-        raise TitoError(f"{self.path} has no exercise called {name!r}.", f"It has {names}.", exit_code=2)
+        """Return the exercise called `name`.
+
+        Raises
+        ------
+        TitoError
+            If there is none; the message names those that there are.
+        """
+        found = {exercise.name: exercise for exercise in self.exercises}
+        if name not in found:
+            close = get_close_matches(name, found, n=1)
+            guess = f"Did you mean {close[0]}? " if close else ""
+            raise TitoError(f"{self.path} has no exercise {name!r}.", f"{guess}It has {', '.join(found)}.", exit_code=2)
+        return found[name]
+
+    @cached_property
+    def open(self) -> dict[str, int]:
+        """The exercises that still hold the stub they were handed out with, each with the stub's line.
+
+        A stub counts wherever it stands in the code, so that lost markers make nothing look written.
+        """
+        found: dict[str, int] = {}
+        for cell in self.cells:
+            for number, line in enumerate(() if cell.markdown else cell.lines, cell.start):
+                if match := _STUB_LINE.match(line):
+                    found.setdefault(match["name"], number)
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all exercises, those whose markers are gone as well while their stub is there."""
+        return tuple(dict.fromkeys([*(exercise.name for exercise in self.exercises), *self.open]))
 
     @property
     def target(self) -> str:
@@ -265,17 +303,22 @@ class Lesson:
             if "\0" in line.text:  # Python says so too, but not where
                 self._syntax_error(line, "a NUL character is not text")
         try:
-            tree = ast.parse("\n".join(line.text for line in lines) + "\n")
-            if whole:  # finds what parses and still is not Python, such as a `return` outside a function
-                compile(tree, self.path, "exec", dont_inherit=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", SyntaxWarning)  # Python would warn at the import, of the exported line
+                tree = ast.parse("\n".join(line.text for line in lines) + "\n")
+                if whole:  # finds what parses and still is not Python, such as a `return` outside a function
+                    compile(tree, self.path, "exec", dont_inherit=True)
         except SyntaxError as error:
             # Python counts the lines of the cell; its reader counts those of the lesson.
             what = re.sub(r"(?<=on line )\d+", lambda match: str(lines[int(match[0]) - 1].source), error.msg)
             self._syntax_error(lines[min(error.lineno or 1, len(lines)) - 1], what)
+        except (RecursionError, MemoryError):  # what the parser runs into where brackets are opened by the hundred
+            self._syntax_error(max(lines, key=lambda line: len(line.text)), "too deeply nested for Python to read")
         return tree
 
     def _syntax_error(self, at: Line, what: str) -> NoReturn:
         shown = at.text.strip().replace("\0", "\\0")
+        shown = shown if len(shown) <= 100 else f"{shown[:100]} ..."
         raise TitoError(
             f"{self.path}, line {at.source}: {what}: `{shown}`", "Nothing was exported; mend the line first."
         ) from None
@@ -302,7 +345,7 @@ class Lesson:
 
     def _stub(self, exercise: Exercise) -> tuple[str, ...]:
         cell = exercise.cell
-        text = f'raise NotImplementedError("exercise {exercise.name}: write it in {self.path}")'
+        text = _STUB.format(name=exercise.name, path=self.path)
         indents = [len(cell.lines[begin]) - len(cell.lines[begin].lstrip()) for begin, _ in cell.regions()]
         return tuple(" " * indent + text for indent in indents)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tito.files import write_atomically
 
 FILE = ".tito/memory.json"
+V = TypeVar("V")
 
 
 def fingerprint(text: str) -> str:
@@ -21,10 +22,11 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def recall(root: Path, topic: str) -> dict[str, Any]:
-    """Return what is remembered of `topic`; nothing if the memory is lost or damaged."""
-    found = _read(root).get(topic, {})
-    return found if isinstance(found, dict) else {}
+def recall(root: Path, topic: str, kind: type[V]) -> dict[str, V]:
+    """Return what is remembered of `topic`, values of one kind by key; what is lost or damaged is left out."""
+    found = _read(root).get(topic)
+    facts = found.items() if isinstance(found, dict) else ()
+    return {key: value for key, value in facts if isinstance(value, kind)}
 
 
 def remember(root: Path, topic: str, key: str, value: Any) -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import itertools
 import json
-import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
-from tito.backups import keep
+from tito.backups import keep, shown
 from tito.course import Module
 from tito.errors import TitoError
 from tito.export import read_lesson
 from tito.files import write_atomically
+from tito.lesson import CELL
 from tito.memory import fingerprint, recall, remember
 
-_CELL = re.compile(r"^# %%", re.MULTILINE)
 _FORMAT = "py:percent"
 
 
@@ -29,7 +30,7 @@ def notebook_path(root: Path, module: Module) -> Path:
 def check_taken_back(root: Path, module: Module) -> None:
     """Raise an error if the notebook holds changes that the lesson does not have yet; reads no Jupytext."""
     path = notebook_path(root, module)
-    if path.exists() and _facts(root, module).get("notebook") != _print(_read(path)):
+    if path.exists() and _facts(root, module).get("notebook") != _cells_fingerprint(_read(path)):
         raise TitoError(
             f"{path.name} holds changes that the lesson does not have yet.",
             f"`tito notebook {module.number:02} --no-open` takes them back; then run this again.",
@@ -42,7 +43,8 @@ def synchronize(root: Path, module: Module) -> str:
     Raises
     ------
     TitoError
-        If both have changed since they were the same, or the notebook does not parse. Nothing is written then.
+        If both have changed since they were the same, or the notebook does not parse, or a lesson cannot say what is
+        in it. Nothing is written then.
     """
     path, lesson = notebook_path(root, module), read_lesson(root, module)
     name = path.relative_to(root).as_posix()
@@ -51,8 +53,8 @@ def synchronize(root: Path, module: Module) -> str:
         return f"Wrote {name}."
     facts, notebook = _facts(root, module), _read(path)
     lesson_changed = facts.get("lesson") != fingerprint(lesson.text)
-    notebook_changed = facts.get("notebook") != _print(notebook)
-    if notebook_changed and _print(notebook) == _print(_to_notebook(lesson.text)):
+    notebook_changed = facts.get("notebook") != _cells_fingerprint(notebook)
+    if notebook_changed and _cells_fingerprint(notebook) == _cells_fingerprint(_to_notebook(lesson.text)):
         _remember(root, module, lesson.text, notebook)
         return f"{name} and the lesson say the same."
     if lesson_changed and notebook_changed:
@@ -61,15 +63,16 @@ def synchronize(root: Path, module: Module) -> str:
             f"Keep both: rename {path.name}, run `tito notebook {module.number:02}`, then copy what you need across.",
         )
     if lesson_changed:
+        folder = keep(root, module, path)
         _write(root, module, lesson.text, notebook)
-        return f"Wrote {name}: the lesson had changed."
+        return f"Wrote {name}: the lesson had changed. The old notebook is in {shown(root, folder)}"
     if notebook_changed:
         text = taken_back(lesson.text, notebook)
+        _check_same(text, notebook, path.name)
         folder = keep(root, module, root / module.lesson)
         write_atomically(root / module.lesson, text)
         _remember(root, module, text, notebook)
-        kept = folder.relative_to(root).as_posix()
-        return f"Took the notebook's changes back into {module.lesson}; the old lesson is in {kept}/."
+        return f"Took the notebook's changes back into {module.lesson}. The old lesson is in {shown(root, folder)}"
     return f"{name} and the lesson say the same."
 
 
@@ -104,9 +107,27 @@ def taken_back(text: str, notebook: Any) -> str:
     return "".join(parts).rstrip("\n") + "\n"
 
 
+def _check_same(text: str, notebook: Any, name: str) -> None:
+    """Make sure that a lesson's text says what its notebook says; only spaces at a cell's end may differ.
+
+    Raises
+    ------
+    TitoError
+        If a cell would read otherwise.
+    """
+    wanted, got = ([_key(cell) for cell in each["cells"]] for each in (notebook, _to_notebook(text)))
+    for number, (want, have) in enumerate(itertools.zip_longest(wanted, got, fillvalue=("", "", ())), 1):
+        if CELL.search(want[1]) or (want[0], want[1].rstrip(), want[2]) != (have[0], have[1].rstrip(), have[2]):
+            begins = textwrap.shorten(want[1], 60, placeholder=" ...")
+            raise TitoError(
+                f"cell {number} of {name} would read otherwise in the lesson, so nothing was taken back: {begins!r}.",
+                "A line that begins with `# %%` opens a cell in a lesson; write it otherwise, or split the cell there.",
+            )
+
+
 def _chunks(text: str) -> tuple[str, list[str]]:
     """Cut a lesson before each cell; return what stands before the first, and the cells with what follows them."""
-    starts = [match.start() for match in _CELL.finditer(text)]
+    starts = [match.start() for match in CELL.finditer(text)]
     return text[: starts[0]] if starts else text, [
         text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)
     ]
@@ -163,13 +184,12 @@ def _to_notebook(text: str) -> Any:
 
 
 def _write(root: Path, module: Module, text: str, old: Any) -> None:
-    """Write the notebook of a lesson; cells that did not change keep the outputs they have in `old`."""
+    """Write the notebook of a lesson; cells that did not change keep the outputs and pictures they have in `old`."""
     notebook = _to_notebook(text)
-    outputs = {_key(cell): cell for cell in (old or {}).get("cells", ()) if cell["cell_type"] == "code"}
+    before = {_key(cell): cell for cell in (old or {}).get("cells", ())}
     for cell in notebook["cells"]:
-        kept = outputs.get(_key(cell))
-        if kept is not None:
-            cell["outputs"], cell["execution_count"] = kept.get("outputs", []), kept.get("execution_count")
+        kept = before.get(_key(cell), {})
+        cell.update({part: kept[part] for part in ("outputs", "execution_count", "attachments") if part in kept})
     path = notebook_path(root, module)
     write_atomically(path, json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
     _remember(root, module, text, notebook)
@@ -195,14 +215,13 @@ def _key(cell: Any) -> tuple[str, str, tuple[str, ...]]:
     return cell["cell_type"], text, tuple(cell.get("metadata", {}).get("tags", ()))
 
 
-def _print(notebook: Any) -> str:
+def _cells_fingerprint(notebook: Any) -> str:
     return fingerprint(json.dumps([_key(cell) for cell in notebook["cells"]]))
 
 
 def _facts(root: Path, module: Module) -> dict[str, str]:
-    found = recall(root, "notebooks").get(module.folder, {})
-    return found if isinstance(found, dict) else {}
+    return recall(root, "notebooks", dict).get(module.folder, {})
 
 
 def _remember(root: Path, module: Module, text: str, notebook: Any) -> None:
-    remember(root, "notebooks", module.folder, {"lesson": fingerprint(text), "notebook": _print(notebook)})
+    remember(root, "notebooks", module.folder, {"lesson": fingerprint(text), "notebook": _cells_fingerprint(notebook)})

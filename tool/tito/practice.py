@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from tito.backups import shown
 from tito.course import Module
 from tito.errors import TitoError
-from tito.export import export_of
+from tito.export import export_of, read_lesson
+from tito.lesson import Lesson
+from tito.memory import recall
 from tito.notebooks import check_taken_back
+from tito.references import not_as_handed_out, reference_lesson
 from tito.runner import LIMIT, run_suite
-from tito.screen import listed, on_terminal, say
-from tito.verdict import Verdict
+from tito.screen import listed, on_terminal, prose, say
+from tito.verdict import Verdict, answer_fingerprint
 from tito.workspace import LOAN, Workspace, Written
 
 
@@ -31,10 +34,37 @@ class Here:
         workspace = Workspace.find()
         return cls(workspace, workspace.course.find(name))
 
+    def lesson(self) -> Lesson:
+        """Read the learner's lesson as it is now."""
+        return read_lesson(self.workspace.root, self.module)
+
     @property
     def number(self) -> str:
         """The module's number as commands show it."""
         return f"{self.module.number:02}"
+
+
+def refuse_in_solved(workspace: Workspace, why: str, instead: str) -> None:
+    """Raise an error in the course's own repository."""
+    if workspace.solved:
+        raise TitoError(f"this is the course's own repository; {why}.", instead, exit_code=2)
+
+
+def chosen_exercise(here: Here, name: str | None) -> str | None:
+    """Return the exercise that is meant: the named one, the one that failed last, or the first that is open."""
+    if name:
+        return reference_lesson(here.module).exercise(name).name
+    lesson = here.lesson()
+    failing = recall(here.workspace.root, "failing", dict).get(here.module.folder, {})
+    exercise = failing.get("exercise")
+    if exercise and failing.get("answer") == answer_fingerprint(lesson, exercise):
+        return str(exercise)
+    return next(iter(lesson.open), None)
+
+
+def unexported(workspace: Workspace, module: Module) -> list[Module]:
+    """Return what `module` stands on and is not in the package, so that its file could not be imported."""
+    return [other for other in workspace.course.closure(module) if not (workspace.root / other.exported).exists()]
 
 
 def export_lesson(workspace: Workspace, module: Module) -> Written:
@@ -43,8 +73,10 @@ def export_lesson(workspace: Workspace, module: Module) -> Written:
     Raises
     ------
     TitoError
-        If the module is on loan, or if the lesson cannot be exported.
+        If the module is on loan or stands on one that is not there, or if the lesson cannot be exported.
     """
+    if absent := unexported(workspace, module):
+        raise TitoError(missing_message(module, absent), missing_hint(absent))
     if workspace.state(module) == LOAN:
         raise TitoError(
             f"{module.folder} is on loan, so there is nothing of yours to test or export.",
@@ -69,15 +101,19 @@ def try_lesson(workspace: Workspace, module: Module, limit: float = LIMIT, all_t
     TitoError
         If the module cannot be exported or tested at all.
     """
-    absent = [other for other in workspace.course.closure(module) if not (workspace.root / other.exported).exists()]
-    if absent:
-        raise TitoError(missing_message(module, absent), missing_hint(absent))
     check_taken_back(workspace.root, module)
     export_lesson(workspace, module)
     with progress(f"Testing {module.number:02} {module.title}") as tick:
         run = run_suite(workspace, module, limit, all_tests, tick)
     verdict = Verdict(workspace, module, run)
     verdict.remember()
+    changed = [] if verdict.passed else not_as_handed_out(workspace.root, module)
+    if changed:
+        prose(
+            f"note: {listed(changed)} {'is' if len(changed) == 1 else 'are'} not as handed out; "
+            f"`tito module reset {module.number:02}` brings that back, and your lesson is kept.",
+            stderr=True,
+        )
     return verdict
 
 
@@ -108,5 +144,5 @@ def progress(title: str) -> Iterator[Callable[[int, int], None] | None]:
     try:
         yield tick
     finally:
-        sys.stderr.write("\r\x1b[K")
+        sys.stderr.write(f"\r{'':{len(title) + 20}}\r")
         sys.stderr.flush()

@@ -27,6 +27,18 @@ def reference_file(path: str) -> Path:
     return found
 
 
+def not_as_handed_out(root: Path, module: Module) -> list[str]:
+    """Return the paths of a module's suite and page that are missing, or differ from those that this tool carries."""
+    from tito.carried import course_root
+
+    pairs = {path: (root / path, course_root() / path) for path in (module.suite, module.page)}
+    return [
+        path
+        for path, (here, reference) in pairs.items()
+        if reference.is_file() and (not here.is_file() or here.read_bytes() != reference.read_bytes())
+    ]
+
+
 def reference_lesson(module: Module) -> Lesson:
     """Return a module's lesson with the reference answers."""
     return Lesson(reference_file(module.lesson).read_text(encoding="utf-8"), module.lesson)

@@ -8,20 +8,23 @@ reader is `tito.runner`.
 from __future__ import annotations
 
 import ast
+import errno
 import faulthandler
-import importlib.util
 import json
 import os
 import re
 import sys
 import time
 import traceback
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
+
+from tito.answering import engine
 
 ENGINE_ELSEWHERE = 3  # the exit status when another `tinytorch` answers
 _EVENTS, _TRACE, _ROOT, _DEADLINE = "TITO_EVENTS", "TITO_TRACE", "TITO_ROOT", "TITO_DEADLINE"
@@ -31,12 +34,42 @@ _FUNCTION = re.compile(r"<function (?:[^ ]*\.)?(\S+) at 0x[0-9a-f]+>")
 _ARRAYS = re.compile(r"^ (?:ACTUAL|x): (?P<came>.*?)\n (?:DESIRED|y): (?P<expected>.*)\Z", re.MULTILINE | re.DOTALL)
 _DIFFERENCE = re.compile(r"^Max absolute difference.*?: (.*)$", re.MULTILINE)
 _LONGEST, _MOST_LINES, _MOST_STEPS = 800, 12, 4
+_LONGEST_FILE = 64 * 2**20  # bytes
+
+
+class _Workspace:
+    """Finds `tinytorch` in the workspace, and nothing else there: no `random.py` of a learner's stands in for Python's.
+
+    A finder as in the language reference, section 5.3.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """Return where `tinytorch` is; None for every other name."""
+        return PathFinder.find_spec(name, [os.environ[_ROOT]]) if name == "tinytorch" else None
+
+
+def pytest_load_initial_conftests() -> None:
+    """Let the workspace's own `tinytorch` answer, before any file of the workspace is imported."""
+    if _ROOT in os.environ:
+        sys.meta_path.insert(0, _Workspace)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the plugin, if it was asked for through its environment."""
     if _EVENTS in os.environ:
         config.pluginmanager.register(Reporter(), "tito-reporter")
+        _limit_files()
+
+
+def _limit_files() -> None:
+    """Let no file grow without end, so that a loop that prints does not fill the disk; not on Windows."""
+    if sys.platform != "win32":
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        limit = _LONGEST_FILE if hard == resource.RLIM_INFINITY else min(_LONGEST_FILE, hard)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 
 
 class Reporter:
@@ -109,6 +142,12 @@ class Reporter:
         faulthandler.cancel_dump_traceback_later()
         self.write("end", status=int(exitstatus), path=engine())
 
+    def pytest_unconfigure(self) -> None:
+        """Close the files."""
+        faulthandler.disable()
+        self.events.close()
+        self.trace.close()
+
     def _failure(self, error: BaseException, node: Any, report: Any) -> dict[str, Any]:
         error, notes = _innermost(error)
         compared = self.compared if isinstance(error, AssertionError) else None
@@ -116,6 +155,8 @@ class Reporter:
         frames = list(traceback.walk_tb(error.__traceback__))
         at = [(line, frame.f_code.co_name) for frame, line in frames if _same(frame.f_code.co_filename, suite)]
         told = tell(error, suite.read_text(encoding="utf-8"), at, function, compared)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            told["note"] = f"A file, or what was printed, grew beyond {_LONGEST_FILE // 2**20} MiB."
         return {
             **told,
             "type": type(error).__name__,
@@ -134,15 +175,6 @@ class Reporter:
             if path.is_relative_to(self.root / "tinytorch"):
                 shown = path.relative_to(self.root).as_posix()
                 yield {"path": shown, "line": line, "function": frame.f_code.co_qualname}
-
-
-def engine() -> str | None:
-    """Return the path of the `tinytorch` that is imported, or would be, without importing it."""
-    module = sys.modules.get("tinytorch")
-    spec = module.__spec__ if module else importlib.util.find_spec("tinytorch")
-    if spec is None:
-        return None
-    return spec.origin or next(iter(spec.submodule_search_locations or ()), None)
 
 
 def _about(item: pytest.Item) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _command(root: Path, module: Module, settings: Path, all_tests: bool) -> lis
     options = ["-qq", "--tb=no", "--import-mode=importlib", "-p", "tito.report"]
     options += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
     places = ["-c", str(settings), f"--rootdir={root}", f"--confcutdir={root}"]
-    return [sys.executable, "-m", "pytest", *options, *places, *([] if all_tests else ["-x"]), module.suite]
+    return [sys.executable, "-P", "-m", "pytest", *options, *places, *([] if all_tests else ["-x"]), module.suite]
 
 
 def _environment(root: Path, events: Path, trace: Path, deadline: float) -> dict[str, str]:
@@ -177,13 +177,13 @@ def _environment(root: Path, events: Path, trace: Path, deadline: float) -> dict
     }
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: subprocess.Popen[Any]) -> None:
     """End a process and everything it has started."""
     if os.name == "posix":
         with suppress(ProcessLookupError, PermissionError):  # gone already
             os.killpg(process.pid, signal.SIGKILL)
     else:
-        process.kill()
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
     process.wait()
 
 
@@ -216,7 +216,7 @@ def _read(run: Run, events: Path, workspace: Workspace) -> None:
             run.tests.append(event)
             run.running = None
         elif kind == "end":
-            run.ended, run.status, run.running = True, event["status"], None
+            run.ended, run.status = True, event["status"]
 
 
 def _check_engine(path: str | None, workspace: Workspace) -> None:

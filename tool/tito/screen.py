@@ -19,7 +19,8 @@ _COLOURS = {"yours": "green", "on loan": "yellow", "open": "", "planned": "dim",
 
 def on_terminal(stderr: bool = False) -> bool:
     """Whether a person reads the stream."""
-    return (sys.stderr if stderr else sys.stdout).isatty()
+    stream = sys.stderr if stderr else sys.stdout
+    return stream is not None and stream.isatty()  # None if it was closed before the start
 
 
 def width() -> int:
@@ -95,7 +96,10 @@ def code(text: str, first_line: int = 1) -> None:
 
 def problem(message: str, hint: str = "") -> None:
     """Print an error, and what to do about it, on stderr."""
-    prose(message, stderr=True, first="error: ", indent=7, style="red")
+    first, *others = message.split("\n")  # what another program said stays as it is, line by line
+    prose(first, stderr=True, first="error: ", indent=7, style="red")
+    for line in others:
+        say(line, stderr=True)
     if hint:
         prose(hint, stderr=True, first="hint: ", indent=6)
 

@@ -9,14 +9,18 @@ from typing import Any
 from tito.course import Module
 from tito.errors import TitoError
 from tito.export import header, read_lesson
-from tito.lesson import Exercise, Lesson
+from tito.lesson import STUB_MESSAGE, Exercise, Lesson
 from tito.memory import fingerprint, recall, remember
 from tito.runner import Run
 from tito.screen import count, fields, listed, prose, say
-from tito.workspace import LOAN, Workspace, is_open
+from tito.workspace import LOAN, Workspace
 
-_ENDINGS = {"wrong": "is not right yet", "endless": "did not end", "ended": "ended the test run"}
-_STUB = re.compile(r"exercise (?P<name>\w+): write it in (?P<path>\S+)")
+_ENDINGS = {
+    "wrong": "is not right yet",
+    "endless": "did not end",
+    "ended": "ended the test run",
+    "skipped": "was skipped",
+}
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Failure:
     exercises
         Those it can be about, the likeliest first.
     kind
-        ``stub`` (not written yet), ``wrong`` (not right yet), ``endless`` (stopped when time was up) or ``ended``
-        (the whole process ended).
+        ``stub`` (not written yet), ``wrong`` (not right yet), ``endless`` (stopped when time was up), ``ended`` (the
+        whole run ended with it) or ``skipped``.
     """
 
     test: dict[str, Any]
@@ -99,7 +103,7 @@ class Verdict:
 
     def _failure(self, test: dict[str, Any]) -> Failure:
         told = test["failure"]
-        stub = _STUB.search(told["message"]) if told["type"] == "NotImplementedError" else None
+        stub = STUB_MESSAGE.search(told["message"]) if told["type"] == "NotImplementedError" else None
         if stub:
             module = self._module_of(stub["path"]) or self.module
             place = self._place(told["frames"], module, stub["name"])
@@ -111,14 +115,20 @@ class Verdict:
     def _unfinished(self) -> Failure:
         """Describe the test, or the import, that was stopped or that ended the whole process."""
         run = self.run
-        came = f"no answer in {run.limit:g} seconds, so it was stopped" if run.timed_out else "the process ended"
-        if not run.timed_out and run.ended:
-            came = "some tests did not run" if run.collected else "no test ran"
-        test = run.running or {"test": self.module.suite, "name": "", "doc": "", "exercises": []}
+        skipped = next(iter(run.with_outcome("skipped")), None)
+        if run.timed_out:
+            kind, came = "endless", f"no answer in {run.limit:g} seconds, so it was stopped"
+        elif run.running or not run.ended or not skipped:
+            kind, came = "ended", "no more tests ran" if run.tests or run.running else "no test ran"
+        else:
+            kind, came = "skipped", "a test that was skipped proves nothing"
+        whole_suite: dict[str, Any] = {"test": self.module.suite, "name": "", "doc": "", "exercises": []}
+        test = run.running or (skipped if kind == "skipped" else None) or whole_suite
         exercises = self._exercises(test["exercises"], run.stopped)
         place = self._place(run.stopped, self.module, next(iter(exercises), None))
-        told = {"came": came, "printed": "" if run.timed_out else "\n".join(run.output.strip().split("\n")[-5:])}
-        return Failure(test, "endless" if run.timed_out else "ended", self.module, exercises, place, told)
+        pytest_says = run.ended and run.running  # then what it printed says the same once more
+        told = {"came": came, "printed": _printed(run.output) if kind == "ended" and not pytest_says else ""}
+        return Failure(test, kind, self.module, exercises, place, told)
 
     def _module_of(self, lesson: str) -> Module | None:
         return next((module for module in self.workspace.course if module.lesson == lesson), None)
@@ -131,8 +141,7 @@ class Verdict:
                 inside = [exercise.name for exercise in self.lesson.exercises if _answers(exercise, line)]
                 if inside:
                     return (inside[0],)
-        written = {exercise.name: not is_open(exercise) for exercise in self.lesson.exercises}
-        return tuple(sorted(named, key=lambda name: written.get(name, True)))
+        return tuple(sorted(named, key=lambda name: name not in self.lesson.open))
 
     def _place(self, frames: list[dict[str, Any]], module: Module, exercise: str | None) -> Place | None:
         """Return the deepest line of the module's lesson in `frames`, else the line of the exercise."""
@@ -164,8 +173,8 @@ class Verdict:
         first = self.failures[0] if self.failures else None
         fact = None
         if first and first.exercise and first.module == self.module:
-            fact = {"exercise": first.exercise, "answer": answer_print(self.lesson, first.exercise)}
-        if fact or recall(self.workspace.root, "failing").get(self.module.folder):
+            fact = {"exercise": first.exercise, "answer": answer_fingerprint(self.lesson, first.exercise)}
+        if fact or recall(self.workspace.root, "failing", dict).get(self.module.folder):
             remember(self.workspace.root, "failing", self.module.folder, fact)
 
     def as_json(self) -> dict[str, Any]:
@@ -218,8 +227,8 @@ class Verdict:
         if failure.kind == "stub":
             owner = "" if failure.module == self.module else f" of {failure.module.folder}"
             say(f"{failure.exercise}{owner} is not written yet.", "bold")
-            place = next((e for e in self._lesson(failure.module).exercises if e.name == failure.exercise), None)
-            where = f"{failure.module.lesson}:{place.line}" if place else failure.module.lesson
+            line = self._lesson(failure.module).open.get(failure.exercise or "")
+            where = f"{failure.module.lesson}:{line}" if line else failure.module.lesson
             fields([("Where", where), ("Test", _test_name(failure.test))])
             return
         say(f"{failure.subject} {_ENDINGS[failure.kind]}.", "bold red")
@@ -246,7 +255,13 @@ class Verdict:
         prose(f"Next: {verb} it, then `tito module test {number}`. Stuck? `tito module hint {number}`", indent=6)
 
 
-def answer_print(lesson: Lesson, name: str) -> str:
+def _printed(output: str) -> str:
+    """Return the last lines of a run that are not pytest's row of dots."""
+    lines = [line for line in output.strip().split("\n") if not re.fullmatch(r"[.FEsxX]*", line)]
+    return "\n".join(lines[-5:])
+
+
+def answer_fingerprint(lesson: Lesson, name: str) -> str:
     """Return a fingerprint of what the learner has written for an exercise; empty if it is not in the lesson."""
     return next((fingerprint("\n".join(e.answer())) for e in lesson.exercises if e.name == name), "")
 

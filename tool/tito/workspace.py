@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +10,10 @@ from tito.backups import keep
 from tito.course import Course, Module, read_course
 from tito.errors import TitoError
 from tito.export import Export, export_of, first_line, header, loan_header, read_lesson
-from tito.lesson import Exercise, Lesson
 from tito.memory import fingerprint, recall, remember
 from tito.references import loan
 
 YOURS, LOAN, OPEN, PLANNED = "yours", "on loan", "open", "planned"
-_STUB = re.compile(r'^\s*raise NotImplementedError\("exercise ')
 
 
 @dataclass(frozen=True)
@@ -78,8 +75,7 @@ class Workspace:
 
     def _finished(self, module: Module) -> bool:
         try:
-            lesson = read_lesson(self.root, module)
-            return not export_of(self.root, module).changed and not open_exercises(lesson)
+            return not export_of(self.root, module).changed and not read_lesson(self.root, module).open
         except TitoError:  # a lesson that cannot be exported matches nothing; exporting it says why
             return False
 
@@ -98,7 +94,7 @@ class Workspace:
         if (self.root / module.exported).exists():
             return True
         lesson = read_lesson(self.root, module)
-        return len(open_exercises(lesson)) < len(lesson.exercises)
+        return len(lesson.open) < len(lesson.names)
 
     def current(self) -> Module | None:
         """Return the first module that is still open, or None if all that are written are done."""
@@ -129,16 +125,6 @@ class Workspace:
 
     def _known(self, module: Module | None, shown: str, text: str) -> bool:
         """Whether a file of the package holds what `tito` wrote there, so that nothing is lost with it."""
-        if recall(self.root, "exports").get(shown) == fingerprint(text):
+        if recall(self.root, "exports", str).get(shown) == fingerprint(text):
             return True
         return module is not None and text.startswith(loan_header(module) + "\n") and text == loan(module)
-
-
-def is_open(exercise: Exercise) -> bool:
-    """Whether an answer of the exercise is still the stub that the learner was given."""
-    return any(_STUB.match(line) for answer in exercise.answer() for line in answer.split("\n"))
-
-
-def open_exercises(lesson: Lesson) -> list[Exercise]:
-    """Return the exercises that still hold a stub."""
-    return [exercise for exercise in lesson.exercises if is_open(exercise)]

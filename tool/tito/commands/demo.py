@@ -30,7 +30,7 @@ SHADES = " .:-=+*#%@"
 
 
 @dataclass
-class Run:
+class Training:
     """What the training program told: the gradient check, each epoch, and the held-out images."""
 
     gradient_error: float = float("nan")
@@ -104,11 +104,11 @@ def tito(workspace: Workspace, *arguments: str) -> None:
         raise TitoError(f"`tito {' '.join(arguments)}` failed:\n{done.stdout}{done.stderr}".rstrip())
 
 
-def train(workspace: Workspace) -> Run:
+def train(workspace: Workspace) -> Training:
     """Run the example program on the workspace's package, with a progress bar on a terminal."""
     program = reference_file("examples/digits.py")
     command = [str(environment_python(workspace.root)), str(program), "--json"]
-    run = Run()
+    run = Training()
     with subprocess.Popen(
         command, cwd=workspace.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
@@ -121,7 +121,7 @@ def train(workspace: Workspace) -> Run:
     return run
 
 
-def show(run: Run, told: Iterator[dict[str, Any]]) -> None:
+def show(run: Training, told: Iterator[dict[str, Any]]) -> None:
     """Take in what the program tells; on a terminal draw one moving line, else print a line now and then."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
@@ -181,7 +181,7 @@ def check_writable(picture: Path) -> None:
         )
 
 
-def draw(run: Run, picture: Path) -> None:
+def draw(run: Training, picture: Path) -> None:
     """Write the curves of loss and accuracy as a PNG."""
     import matplotlib as mpl
 

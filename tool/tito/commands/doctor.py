@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -17,30 +18,12 @@ import click
 from tito import __version__
 from tito.errors import TitoError
 from tito.export import export_of, names_of, strays
+from tito.references import not_as_handed_out
+from tito.runner import kill_group
 from tito.screen import count, prose, say
 from tito.workspace import LOAN, Workspace
 
-_WHICH = """
-import importlib.metadata, importlib.util, json
-def version(name):
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
-spec = importlib.util.find_spec("tinytorch")
-path = spec and (spec.origin or next(iter(spec.submodule_search_locations or ()), None))
-# What holds `tinytorch` is found by its record, or, installed in editable form, by the folder it points to.
-owners = [d for d in importlib.metadata.distributions() if d.metadata["Name"].startswith("tinytorch-")]
-owners = [d for d in owners if d.metadata["Name"] != "tinytorch-tito"]
-owner = " and ".join(d.metadata["Name"] + " " + d.version for d in owners)
-error = ""
-if path:
-    try:
-        import tinytorch
-    except BaseException as e:
-        error = type(e).__name__ + ": " + str(e)
-print(json.dumps({"path": path, "owner": owner, "error": error, "numpy": version("numpy")}))
-"""
+_IMPORT_LIMIT = 20  # seconds
 
 
 @dataclass(frozen=True)
@@ -85,6 +68,7 @@ def _examine() -> Iterator[Finding]:
         yield _answering(workspace, answers)
         yield _writable(workspace.root)
         yield from _package(workspace)
+        yield from _given(workspace)
 
 
 def _python() -> Finding:
@@ -117,40 +101,72 @@ def _installed(name: str) -> bool:
 
 def _activate(workspace: Workspace | None) -> str:
     if workspace and (workspace.root / "tito").is_file():
-        return f"Use the launcher: `{workspace.root / 'tito'} doctor` sets its environment up."
+        return f"Use the launcher: `{shlex.quote(str(workspace.root / 'tito'))} doctor` sets its environment up."
     return "Make one with `python3 -m venv .venv` and activate it."
 
 
 def _which() -> dict[str, str]:
-    """Ask a process of its own, in an empty folder, which `tinytorch` answers."""
+    """Ask a process of its own, in an empty folder, which `tinytorch` answers, and whether it can be imported."""
+    found = {"path": "", "owner": "", "numpy": "", "error": "", "file": ""}
     with tempfile.TemporaryDirectory(prefix="tito-") as folder:
-        command = [sys.executable, "-P", "-c", _WHICH]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
-    lines = done.stdout.strip().split("\n")
-    if done.returncode or not lines[-1].startswith("{"):
-        last = (done.stderr.strip().split("\n") or [""])[-1]
-        return {"path": "", "owner": "", "error": last, "numpy": ""}
-    found: dict[str, str] = json.loads(lines[-1])
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "tito.answering"],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+        try:
+            said, complaint = process.communicate(timeout=_IMPORT_LIMIT)
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+            said, complaint = process.communicate()[0], f"it did not end in {_IMPORT_LIMIT} seconds"
+    lines = said.strip().split("\n")
+    if lines[0].startswith("{"):
+        found |= json.loads(lines[0])
+    if lines[-1].startswith('{"error"'):
+        found |= json.loads(lines[-1])
+    elif found["path"] or not lines[0]:
+        found["error"] = complaint.strip().split("\n")[-1] or "the process ended"
     return found
 
 
 def _answering(workspace: Workspace, answers: dict[str, str]) -> Finding:
     label, path = "tinytorch", answers["path"]
-    install = f"Run `{sys.executable} -m pip install --no-deps -e {workspace.root}`."
+    install = f"Run `{sys.executable} -m pip install --no-deps -e {shlex.quote(str(workspace.root))}`."
     if not path:
         return Finding(label, f"none answers {answers['error']}".rstrip(), install)
     shown = f"{Path(path).parent}, {answers['owner'] or 'not installed'}"
     if not Path(path).resolve().is_relative_to((workspace.root / "tinytorch").resolve()):
         return Finding(label, f"{shown}: not this workspace's", install)
     if answers["error"]:
-        return Finding(label, f"{shown}: import fails with {answers['error']}", "Run `tito module status`.")
+        return Finding(label, f"{shown}: import fails with {answers['error']}", _mend(workspace, answers["file"]))
     return Finding(label, f"{shown}: this workspace's")
+
+
+def _mend(workspace: Workspace, file: str) -> str:
+    """Return what to do about a package whose import fails in `file`."""
+    module = next((module for module in workspace.course if module.exported == file), None)
+    if module is None:
+        return f"Look at {file or 'what tinytorch/ imports'}."
+    return f"The error is in {file}: `tito module test {module.number:02}` shows it in your lesson."
+
+
+def _given(workspace: Workspace) -> Iterator[Finding]:
+    for module in workspace.course.written if not workspace.solved else ():
+        for path in not_as_handed_out(workspace.root, module):
+            state = "is not as it was handed out" if (workspace.root / path).is_file() else "is missing"
+            advice = f"`tito module reset {module.number:02}` brings it back, and your lesson is kept."
+            yield Finding(module.folder, f"{path} {state}", advice)
 
 
 def _writable(root: Path) -> Finding:
     shut = [name for name in (".", "modules", "tinytorch/core") if not os.access(root / name, os.W_OK)]
     if shut:
-        advice = f"Give yourself the right to write: `chmod -R u+w {root}`."
+        advice = f"Give yourself the right to write: `chmod -R u+w {shlex.quote(str(root))}`."
         return Finding("permission", f"not writable: {', '.join(shut)}", advice)
     return Finding("permission", "the workspace is writable")
 

@@ -7,7 +7,7 @@ import click
 from tito.course import Module
 from tito.errors import TitoError
 from tito.export import Export, export_of, names_of, strays
-from tito.practice import export_lesson, tell_backup
+from tito.practice import export_lesson, missing_message, tell_backup, unexported
 from tito.screen import listed, say
 from tito.workspace import LOAN, Workspace
 
@@ -37,6 +37,10 @@ def _export(workspace: Workspace, modules: list[Module], whole: bool) -> None:
     if whole and not modules:
         say("No module is begun, so there is nothing to export. Next: `tito module start 01`")
     for module in modules:
+        absent = unexported(workspace, module) if whole else []
+        if absent:
+            say(f"{module.exported}  left out: {missing_message(module, absent)}", "yellow")
+            continue
         written = export_lesson(workspace, module)
         say(f"{module.exported}  {'exported' if written.changed else 'unchanged'}", "green" if written.changed else "")
     if whole:

@@ -60,7 +60,7 @@ def check_free(root: Path) -> None:
     TitoError
         If something is there already, or if it lies in another workspace.
     """
-    instead = f"Choose another folder, for example `tito init {root.name}-2`."
+    instead = f"Choose another folder, for example `tito init {shlex.quote(f'{root.name}-2')}`."
     if root.exists() and not root.is_dir():
         raise TitoError(f"{root} is a file, not a folder.", instead, exit_code=2)
     if root.is_dir() and any(root.iterdir()):
@@ -69,7 +69,7 @@ def check_free(root: Path) -> None:
         if (above / "modules" / "course.toml").is_file():
             raise TitoError(
                 f"{root} would lie inside the workspace {above}.",
-                f"Make it beside that one: `tito init {above.parent / root.name}`.",
+                f"Make it beside that one: `tito init {shlex.quote(str(above.parent / root.name))}`.",
                 exit_code=2,
             )
 
@@ -110,7 +110,7 @@ def lay_out(root: Path, on_loan: tuple[Module, ...] = ()) -> None:
             exported.unlink()
     for module in course.written:
         write_atomically(root / module.lesson, starter(module))
-        for path in (module.suite, f"modules/{module.folder}/README.md"):
+        for path in (module.suite, module.page):
             shutil.copyfile(reference_file(path), root / path)
     for module in on_loan:
         write_atomically(root / module.exported, loan(module))

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from tito.commands.module import limit_option, run_test
+from tito.commands.module.test import run_test
+from tito.commands.options import limit_option
 from tito.errors import TitoError
 from tito.practice import try_lesson
 from tito.screen import say
