@@ -230,8 +230,6 @@ class Function:
     ----------
     next_functions
         For each input the node that made it, the tensor itself if it is a leaf, or None if it needs no gradient.
-    needs_input_grad
-        For each input, whether a gradient is needed.
     input_shapes
         The shape of each input.
     shape, dtype
@@ -245,23 +243,43 @@ class Function:
     saves: ClassVar[tuple[str, ...]] = ("inputs",)
 
     def __init__(self, *inputs: Any, output: Tensor | None = None) -> None:
-        values = tuple(_value(x) for x in inputs)
-        self.input_shapes = tuple(np.shape(value) for value in values)
-        self.needs_input_grad = tuple(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-        self.next_functions = tuple(map(_edge, inputs))
-        self.shape = np.broadcast_shapes(*self.input_shapes) if output is None else output.shape
-        self.dtype = np.result_type(*values) if output is None else output.dtype
-        self._output = None if output is None else weakref.ref(output)
-        self._saved: tuple[Any, ...] | None = values if "inputs" in self.saves else ()
+        # This runs at every operation of every forward pass: one loop, and nothing that can wait for the way back.
+        values: list[Any] = []
+        edges: list[Edge] = []
+        for x in inputs:
+            if isinstance(x, Tensor):
+                values.append(x.data)
+                edges.append((x._grad_fn or x) if x.requires_grad else None)
+            else:
+                values.append(x.item() if isinstance(x, np.generic) else x)  # a plain number, which takes any type
+                edges.append(None)
+        self.input_shapes = tuple([getattr(value, "shape", ()) for value in values])
+        self.next_functions = tuple(edges)
+        self._saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
+        if output is None:
+            self._without_output(values)
+            return
+        self.shape, self.dtype = output.data.shape, output.data.dtype
+        self._output: weakref.ref[Tensor] | None = weakref.ref(output)
         if "output" in self.saves:
-            if output is None:
-                raise TypeError(f"{self.name} saves what its operation computed: pass output=, the resulting tensor.")
             self._saved += (output.data,)
+
+    def _without_output(self, values: list[Any]) -> None:
+        """Say what the output is like from the inputs of an elementwise operation."""
+        if "output" in self.saves:
+            raise TypeError(f"{self.name} saves what its operation computed: pass output=, the resulting tensor.")
+        self.shape, self.dtype = np.broadcast_shapes(*self.input_shapes), np.result_type(*values)
+        self._output = None
 
     @property
     def name(self) -> str:
         """What the operation is called, for example ``AddBackward``."""
         return type(self).__name__
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        """For each input, whether a gradient is needed."""
+        return tuple([edge is not None for edge in self.next_functions])
 
     @property
     def released(self) -> bool:
@@ -313,18 +331,6 @@ class Function:
 
 
 Edge = Function | Tensor | None
-
-
-def _value(x: Any) -> Any:
-    """Return the array of a tensor and the Python number of a NumPy scalar, so that numbers stay weakly typed."""
-    return x.data if isinstance(x, Tensor) else x.item() if isinstance(x, np.generic) else x
-
-
-def _edge(x: Any) -> Edge:
-    """Return where the gradient of `x` goes."""
-    if not (isinstance(x, Tensor) and x.requires_grad):
-        return None
-    return x if x._grad_fn is None else x._grad_fn
 
 
 # %% [markdown]
@@ -463,7 +469,9 @@ def topological_order(start: Edge) -> list[Function]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((edge, False) for edge in node.next_functions if isinstance(edge, Function))
+            for edge in node.next_functions:
+                if isinstance(edge, Function):
+                    stack.append((edge, False))
     order.reverse()
     return order
     ### END SOLUTION
@@ -543,15 +551,16 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
 
 def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[Function | Tensor, FloatArray]]:
     """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes."""
-    grads = node.apply(grad_output)
-    if len(grads) != len(node.next_functions):
+    grads, edges = node.apply(grad_output), node.next_functions
+    if len(grads) != len(edges):
         raise NotDifferentiableError(
-            f"{node.name} has {len(node.next_functions)} inputs, but apply() returned {len(grads)} gradients. "
+            f"{node.name} has {len(edges)} inputs, but apply() returned {len(grads)} gradients. "
             "Return one for each input, None where none is needed."
         )
-    for i, (edge, grad) in enumerate(zip(node.next_functions, grads, strict=True)):
+    for i, edge in enumerate(edges):
         if edge is None:
             continue
+        grad = grads[i]
         if grad is None:
             raise NotDifferentiableError(f"{node.name} returned no gradient for input {i}, which needs one.")
         if grad.shape != edge.shape:
@@ -565,7 +574,8 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
 def accumulate(leaf: Tensor, grad: FloatArray) -> None:
     """Add `grad` to ``leaf.grad``, and warn if the two belong to different values of the leaf."""
     # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
-    values = leaf.data.flat[:: max(1, leaf.size // 8)].tobytes()
+    data = leaf.data
+    values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
     if leaf.grad is None:
         leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
     else:
@@ -1422,7 +1432,7 @@ class CrossEntropyBackward(Function):
     def _slope_of_probabilities(self, logits: FloatArray, axis: int) -> FloatArray:
         slope: FloatArray = -(1 - self.loss.label_smoothing) * stable_log_softmax(logits, axis)
         if self.loss.weight is not None:
-            slope *= _value(self.loss.weight).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
+            slope *= np.asarray(self.loss.weight).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
         return slope
 
 
@@ -1468,7 +1478,7 @@ class BCEWithLogitsBackward(Function):
     def __init__(self, loss: BCEWithLogitsLoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
         super().__init__(input, target, output=output)
         self.scale = mean_scale(loss.reduction, input.size)
-        self.more = 0.0 if loss.pos_weight is None else _value(loss.pos_weight) - 1
+        self.more = 0.0 if loss.pos_weight is None else np.asarray(loss.pos_weight) - 1
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1553,15 +1563,26 @@ So there is **one table and one loop**, here, and nowhere else; what is not in t
 Write `tracked` once, for all operations: it takes an original and its rule and returns the enhanced operation.
 What to do in it:
 
-1. Call the original. 2. If recording is on, one of the arguments is a tensor that requires a gradient, and the
-result holds floats (an integer has no slope): set
-   `requires_grad`, and hang `rule(*args, output=result, **kwargs)` on the result as `_grad_fn`.
+1. Call the original.
+2. If `wants_grad(args, kwargs)`, if recording is on, and if the result holds floats (an integer has no slope): let
+   `positional` put the arguments in order, set `requires_grad`, and hang `rule(*args, output=result, **kwargs)`
+   on the result as `_grad_fn`.
 3. Return the result.
+
+`wants_grad` and `positional` are given below.
 """
 
 
 # %% tags=["tracked"]
 #| export
+def wants_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Return whether a tensor among the arguments requires a gradient."""
+    for x in args:  # a loop, since this is asked at every operation, and any() is slower
+        if isinstance(x, Tensor) and x.requires_grad:
+            return True
+    return bool(kwargs) and any(isinstance(x, Tensor) and x.requires_grad for x in kwargs.values())
+
+
 def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> Callable[..., Tensor]:
     """Return `original`, enhanced: its result carries a node of `rule` if an argument requires a gradient."""
     ### BEGIN SOLUTION
@@ -1569,11 +1590,10 @@ def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> C
     @functools.wraps(original)
     def operation(*args: Any, **kwargs: Any) -> Tensor:
         result = original(*args, **kwargs)
-        if is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in (*args, *kwargs.values())):
+        if wants_grad(args, kwargs) and is_grad_enabled() and result.data.dtype.kind == "f":
             args, kwargs = positional(original, args, kwargs)
-            if result.dtype.kind == "f":
-                result.requires_grad = True
-                result._grad_fn = rule(*args, output=result, **kwargs)
+            result.requires_grad = True
+            result._grad_fn = rule(*args, output=result, **kwargs)
         return result
 
     return operation
@@ -1584,7 +1604,7 @@ def positional(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Turn tensors that were passed by name into positional arguments; rules take their inputs in order."""
-    if not any(isinstance(x, Tensor) for x in kwargs.values()):
+    if not kwargs or not any(isinstance(x, Tensor) for x in kwargs.values()):
         return args, kwargs
     bound = inspect.signature(function).bind(*args, **kwargs)
     return bound.args, bound.kwargs
