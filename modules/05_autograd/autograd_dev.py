@@ -20,9 +20,11 @@ putting it to the test, and a summary. Take four evenings, or one long one.
 #| export
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
+import sys
 import threading
 import warnings
 import weakref
@@ -45,7 +47,7 @@ from tinytorch.core.activations import (
     stable_softmax,
 )
 from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, class_axis, softplus
-from tinytorch.core.tensor import Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
+from tinytorch.core.tensor import Array, Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
 
 # %% [markdown]
 """
@@ -154,7 +156,17 @@ Write it in two steps. First sum over the axes in front that the smaller shape d
 def unbroadcast(grad: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Sum `grad` over the axes that broadcasting added to `shape` or stretched in it.
 
-    Shapes: any shape that `shape` broadcasts to -> `shape`.
+    Parameters
+    ----------
+    grad
+        A gradient, of a shape that `shape` broadcasts to.
+    shape
+        The shape of what was broadcast.
+
+    Returns
+    -------
+    ndarray
+        The gradient of what was broadcast, of its shape; `grad` itself if nothing was.
     """
     if grad.shape == shape:
         return grad
@@ -186,8 +198,8 @@ a gradient is needed at all: the digits of an image need none. And where to send
 made the input, or, if no operation made it, to the tensor itself. Such a tensor is called a **leaf**; leaves are
 where gradients are kept.
 
-It also saves arrays, and `saves` says which. A product needs its inputs. `exp` needs its output. A sum needs
-neither.
+It also saves arrays, and `saves` says which. A product needs its factors, each for the other's gradient. `exp`
+needs its output. A sum needs nothing.
 
 One line deserves a second look: the node holds its own result through a *weak* reference. The result points to
 the node, so a normal reference back would tie the two together, and neither would be freed. A weak reference
@@ -209,8 +221,51 @@ class NotDifferentiableError(RuntimeError):
     """An operation would lose a gradient, or has none to give."""
 
 
+class ChangedInPlaceError(RuntimeError):
+    """An array that a rule needs no longer holds the values that it was saved with."""
+
+
 class ForgottenZeroGradWarning(UserWarning):
     """Gradients of a parameter's old and new values are being added up."""
+
+
+# %% [markdown]
+"""
+Nodes save arrays *uncopied*, which is what makes recording cheap. It has a price: whoever changes such an array in
+place, before the walk has come by, makes its gradient wrong, and nothing looks amiss. So operations that change
+arrays, such as `t.add_(1)`, leave a note: whose memory it was, and when. Every node knows when it was made. A note
+that is younger than the node means that the saved values are gone, and then there is an error instead of a number.
+
+    made at 5    y = x * x       MulBackward saves x
+    noted at 6   x.add_(1)       the memory of x has other values now
+                 y.backward()    6 is later than 5: error, naming MulBackward
+
+A view has the memory of the array it looks into, so the note is kept under the array that owns the memory. What is
+written past the operations, straight into `t.data`, leaves no note; PyTorch does not see that either.
+"""
+
+
+# %% tags=["changes"]
+#| export
+_time = 0  # counts the changes
+_changes: dict[int, tuple[int, str]] = {}  # by the id of the array that owns the memory: when, and by what
+
+
+def memory_of(array: Array) -> Array:
+    """Return the array that owns the memory of `array`, which may be a view into it."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def note_change(array: Array, operation: str) -> None:
+    """Note that `operation` changes the values of `array` in place."""
+    global _time
+    _time += 1
+    owner = memory_of(array)
+    if id(owner) not in _changes:
+        weakref.finalize(owner, _changes.pop, id(owner), None)
+    _changes[id(owner)] = _time, operation
 
 
 # %% tags=["function"]
@@ -234,13 +289,15 @@ class Function:
         The shape of each input.
     shape, dtype
         Those of the output.
+    saved
+        The arrays that were saved, inputs first, then the output; None once they are released.
 
     Notes
     -----
     Memory: holds the arrays named by `saves`, uncopied, until `release()`. Holds its output weakly.
     """
 
-    saves: ClassVar[tuple[str, ...]] = ("inputs",)
+    saves: ClassVar[tuple[str, ...]] = ("inputs",)  # or "output", both, "factors", or nothing
 
     def __init__(self, *inputs: Any, output: Tensor | None = None) -> None:
         # This runs at every operation of every forward pass: one loop, and nothing that can wait for the way back.
@@ -253,16 +310,20 @@ class Function:
             else:
                 values.append(x.item() if isinstance(x, np.generic) else x)  # a plain number, which takes any type
                 edges.append(None)
+        self.made = _time
         self.input_shapes = tuple([getattr(value, "shape", ()) for value in values])
         self.next_functions = tuple(edges)
-        self._saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
+        self.saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
+        if "factors" in self.saves:  # what an input is multiplied by is needed only if that input's gradient is
+            a, b = values
+            self.saved = (None if edges[1] is None else a, None if edges[0] is None else b)
         if output is None:
             self._without_output(values)
             return
         self.shape, self.dtype = output.data.shape, output.data.dtype
         self._output: weakref.ref[Tensor] | None = weakref.ref(output)
         if "output" in self.saves:
-            self._saved += (output.data,)
+            self.saved += (output.data,)
 
     def _without_output(self, values: list[Any]) -> None:
         """Say what the output is like from the inputs of an elementwise operation."""
@@ -284,21 +345,35 @@ class Function:
     @property
     def released(self) -> bool:
         """Whether the saved arrays are gone."""
-        return self._saved is None
+        return self.saved is None
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """The arrays that were saved: inputs first, then the output."""
-        if self._saved is None:
+        """`saved`, or the error of a graph that is gone or whose arrays were changed."""
+        if self.saved is None:
             raise GraphReleasedError(
                 f"{self.name} has let go of its saved arrays: an earlier backward() passed here. Compute the loss "
                 "again before each backward(), or pass retain_graph=True to all but the last."
             )
-        return self._saved
+        if _changes:
+            self._check_unchanged(self.saved)
+        return self.saved
+
+    def _check_unchanged(self, arrays: tuple[Any, ...]) -> None:
+        """Raise `ChangedInPlaceError` if one of the saved arrays was changed since."""
+        for array in arrays:
+            changed, operation = (
+                _changes.get(id(memory_of(array)), (0, "")) if isinstance(array, np.ndarray) else (0, "")
+            )
+            if changed > self.made:
+                raise ChangedInPlaceError(
+                    f"{self.name} saved an array of shape {array.shape} for its gradient, and {operation} has changed "
+                    f"it in place since. Use the form that makes a new tensor, or let {operation} work on a clone()."
+                )
 
     def release(self) -> None:
         """Let go of the saved arrays and of the nodes before this one."""
-        self._saved = None
+        self.saved = None
         self.next_functions = ()
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
@@ -324,7 +399,8 @@ class Function:
         """Set ``.grad`` of the output, if somebody still holds it."""
         output = None if self._output is None else self._output()
         if output is not None:
-            output.grad = from_numpy(grad_output)
+            # a copy, since other tensors may be shown the same array
+            output.grad = grad_output if isinstance(grad_output, Tensor) else from_numpy(np.array(grad_output))
 
     def __repr__(self) -> str:
         return f"<{self.name} of shape {self.shape}>"
@@ -455,7 +531,18 @@ two visits instead of two to the power of its height.
 # %% tags=["topological_order"]
 #| export
 def topological_order(start: Edge) -> list[Function]:
-    """Return all nodes from `start` back to the leaves, each once, outputs before what made them."""
+    """Return all nodes from `start` back to the leaves, each once, outputs before what made them.
+
+    Parameters
+    ----------
+    start
+        The node to begin with; from a leaf, or from None, there are no nodes.
+
+    Notes
+    -----
+    Time and memory: in proportion to the nodes and edges; no recursion, so any depth.
+    Source: T. Cormen et al., Introduction to Algorithms, 4th ed., MIT Press, 2022, sec. 20.4.
+    """
     if not isinstance(start, Function):
         return []
     ### BEGIN SOLUTION
@@ -527,11 +614,22 @@ at the rule that made it. `accumulate` puts a finished gradient into a leaf: **a
 # %% tags=["backward_helpers"]
 #| export
 def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
-    """Return what the walk begins with: 1 for a scalar, `gradient` for anything else."""
+    """Return what the walk begins with: 1 for a scalar, `gradient` for anything else.
+
+    Raises
+    ------
+    RuntimeError
+        If `tensor` requires no gradient, or is not one number and `gradient` is None.
+    GradientShapeError
+        If `gradient` does not have the shape of `tensor`.
+    TypeError
+        If `gradient` does not hold real numbers.
+    """
     if not tensor.requires_grad:
         raise RuntimeError(
             "backward() has nothing to do: this tensor was made from nothing that requires a gradient. Was "
-            "requires_grad=True forgotten, or was it computed inside no_grad() or from a detach()?"
+            "requires_grad=True forgotten, or was it computed inside no_grad(), from a detach(), or by something that "
+            "has no slope, such as a comparison, argmax or long()?"
         )
     if gradient is None:
         if tensor.size != 1:
@@ -541,6 +639,8 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
             )
         return np.ones(tensor.shape, tensor.dtype)
     seed = gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient)
+    if seed.dtype.kind not in "biuf":
+        raise TypeError(f"backward() needs a gradient of real numbers, but got {seed.dtype}.")
     if seed.shape != tensor.shape:
         raise GradientShapeError(
             f"backward() was given a gradient of shape {seed.shape} for a tensor of shape {tensor.shape}. "
@@ -550,8 +650,21 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
 
 
 def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[Function | Tensor, FloatArray]]:
-    """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes."""
+    """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If the rule does not return a tuple with a gradient for each input that needs one.
+    GradientShapeError
+        If a gradient does not have the shape of its input.
+    """
     grads, edges = node.apply(grad_output), node.next_functions
+    if not isinstance(grads, tuple):
+        raise NotDifferentiableError(
+            f"{node.name}.apply() returned {type(grads).__name__}. Return a tuple with one gradient for each input; "
+            "of a single one: `return (grad,)`, with the comma."
+        )
     if len(grads) != len(edges):
         raise NotDifferentiableError(
             f"{node.name} has {len(edges)} inputs, but apply() returned {len(grads)} gradients. "
@@ -561,8 +674,11 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
         if edge is None:
             continue
         grad = grads[i]
-        if grad is None:
-            raise NotDifferentiableError(f"{node.name} returned no gradient for input {i}, which needs one.")
+        if not isinstance(grad, np.ndarray | np.generic | Tensor):
+            raise NotDifferentiableError(
+                f"{node.name} returned {'no gradient' if grad is None else type(grad).__name__} for input {i}, which "
+                "needs one. Return an array of its shape."
+            )
         if grad.shape != edge.shape:
             raise GradientShapeError(
                 f"{node.name} returned a gradient of shape {grad.shape} for input {i}, whose shape is {edge.shape}. "
@@ -571,23 +687,48 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
         yield edge, grad if grad.dtype == edge.dtype else grad.astype(edge.dtype)
 
 
-def accumulate(leaf: Tensor, grad: FloatArray) -> None:
-    """Add `grad` to ``leaf.grad``, and warn if the two belong to different values of the leaf."""
-    # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
-    data = leaf.data
-    values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
-    if leaf.grad is None:
-        leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
-    else:
-        if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
-            warnings.warn(
-                f"backward() adds to the gradient of a tensor of shape {leaf.shape} whose values have changed since "
-                "that gradient was made. Was zero_grad() forgotten? Call it before each backward().",
-                ForgottenZeroGradWarning,
-                stacklevel=3,
-            )
-        leaf.grad = from_numpy(leaf.grad.data + grad)
-    leaf._grad_at = values
+def accumulate(grads: dict[Any, FloatArray]) -> None:
+    """Add gradients to the ``.grad`` of their leaves, and warn if they belong to other values than what is there.
+
+    Raises
+    ------
+    TypeError
+        If a leaf does not hold floats.
+    """
+    for leaf in grads:
+        if leaf.dtype.kind != "f":
+            raise TypeError(f"a leaf of shape {leaf.shape} holds {leaf.dtype}, and only floats can have a gradient.")
+    moved = None
+    while grads:  # one at a time, so that no gradient is held twice
+        leaf, grad = grads.popitem()
+        if not leaf.requires_grad:  # not any more
+            continue
+        # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
+        data = leaf.data
+        values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
+        if leaf.grad is None:
+            leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
+        else:
+            if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
+                moved = leaf
+            leaf.grad = from_numpy(leaf.grad.data + grad)
+        leaf._grad_at = values
+    if moved is not None:
+        warnings.warn(
+            f"backward() adds to the gradient of a tensor of shape {moved.shape} whose values have changed since that "
+            "gradient was made. Was zero_grad() forgotten? Call it before each backward(). (If the next use of this "
+            "gradient comes after a zero_grad(), all is well.)",
+            ForgottenZeroGradWarning,
+            stacklevel=_users_frame(),
+        )
+
+
+def _users_frame() -> int:
+    """Return how many frames above the caller's the first one outside of this package is, the walk itself aside."""
+    level, frame = 3, sys._getframe(3)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinytorch."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 # %% tags=["backward"]
@@ -645,8 +786,7 @@ def backward(tensor: Tensor, gradient: Any = None, retain_graph: bool = False) -
         if not retain_graph:
             node.release()
     ### END SOLUTION
-    for leaf, grad in grads.items():
-        accumulate(leaf, grad)
+    accumulate(grads)
 
 
 # %%
@@ -700,10 +840,12 @@ class MulBackward(Function):
     ``None`` where the input requires no gradient.
     Units: with `a` in [A], `b` in [B] and the loss in [L], `grad_output` is in [L/AB], so `grad_output * b`
     is in [L/A], as a gradient of `a` has to be.
-    Memory: keeps both inputs alive, uncopied, until the graph is released.
+    Memory: keeps each input that the other's gradient needs alive, uncopied, until the graph is released.
     Errors: `GradientShapeError` if `grad_output` does not have the output's shape.
     Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd ed., SIAM, 2008, ch. 3.
     """
+
+    saves = ("factors",)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -773,6 +915,11 @@ class NegBackward(Function):
 class DivBackward(Function):
     """Gradient of ``out = a / b``: ``grad_output / b`` for a, ``-grad_output * a / b**2`` for b."""
 
+    def __init__(self, a: Any, b: Any, *, output: Tensor | None = None) -> None:
+        super().__init__(a, b, output=output)
+        if self.saved and self.next_functions[1] is None:
+            self.saved = (None, self.saved[1])  # only b's gradient needs a
+
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         a, b = self.saved_tensors
@@ -780,7 +927,9 @@ class DivBackward(Function):
         need_a, need_b = self.needs_input_grad
         ### BEGIN SOLUTION
         grad_a = unbroadcast(grad_output / b, shape_a) if need_a else None
-        grad_b = unbroadcast(-grad_output * a / (b * b), shape_b) if need_b else None
+        grad_b = (
+            unbroadcast(-grad_output * (a / b / b), shape_b) if need_b else None
+        )  # b * b may leave the float's range
         return grad_a, grad_b
         ### END SOLUTION
 
@@ -822,12 +971,12 @@ class PowBackward(Function):
         need_a, need_b = self.needs_input_grad
         grad_a = grad_b = None
         if need_a:
-            # Where b is 0 the factor b makes the product 0; any exponent will do, so take one that is finite.
-            one_less = np.where(b == 0, 1, b - 1).astype(out.dtype) if np.ndim(b) else (b - 1 if b else 1)
+            # Where b is 0 the factor b makes the product 0, as long as the power beside it is finite: a**0 is 1.
+            one_less = (b - 1 if b else 0) if isinstance(b, int | float) else np.where(b == 0, 0, b - 1)
             grad_a = unbroadcast(grad_output * (b * a**one_less), shape_a)
         if need_b:
-            with np.errstate(invalid="ignore"):
-                grad_b = unbroadcast(grad_output * out * np.log(np.where(a == 0, 1, a)), shape_b)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                grad_b = unbroadcast(grad_output * out * np.log(np.where((a == 0) & (b >= 0), 1, a)), shape_b)
         return grad_a, grad_b
 
 
@@ -885,14 +1034,12 @@ class MatmulBackward(Function):
 
     def _as_matrices(self, grad_output: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return a, b and `grad_output` with at least two axes each."""
-        a, b = (np.asarray(x) for x in self.saved_tensors)
+        a, b = self.saved_tensors
         if b.ndim == 1:  # a vector on the right is a matrix of one column
             b, grad_output = b[:, None], grad_output[..., None]
         if a.ndim == 1:  # on the left, of one row
             a, grad_output = a[None, :], grad_output[..., None, :]
-        if (
-            a.ndim > b.ndim == 2
-        ):  # a stack that meets one matrix is one long matrix: one product instead of many and a sum
+        if a.ndim > b.ndim == 2:  # a stack that meets one matrix is one long matrix: one product, and no sum over many
             rows = math.prod(a.shape[:-1])
             a, grad_output = a.reshape(rows, a.shape[-1]), grad_output.reshape(rows, b.shape[-1])
         return a, b, grad_output
@@ -981,7 +1128,7 @@ class ExtremumBackward(Function):
         a, out = self.saved_tensors
         chosen = (a == restore_axes(out, a.ndim, self.dim)) | (a != a)  # a nan is the maximum wherever there is one
         share = restore_axes(grad_output, a.ndim, self.dim) / chosen.sum(axis=self.dim, keepdims=True)
-        return ((chosen * share).astype(a.dtype),)
+        return (np.where(chosen, share, 0),)
 
 
 # %% [markdown]
@@ -1075,21 +1222,20 @@ class ClipBackward(Function):
             kept &= a >= self.min
         if self.max is not None:
             kept &= a <= self.max
-        return (grad_output * kept,)
+        return (np.where(kept, grad_output, 0),)  # a product would make nan of an infinite gradient outside
 
 
 class ToBackward(Function):
-    """Gradient of ``out = a.to(dtype)``: `grad_output` as elements of a's type."""
+    """Gradient of ``out = a.to(dtype)``: `grad_output`, which the walk makes elements of a's type."""
 
     saves = ()
 
     def __init__(self, a: Tensor, dtype: Any, *, output: Tensor | None = None) -> None:
         super().__init__(a, output=output)
-        self.input_dtype = a.dtype
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
-        return (grad_output.astype(self.input_dtype),)
+        return (grad_output,)
 
 
 # %% [markdown]
@@ -1150,6 +1296,17 @@ class PermuteBackward(Function):
         return (grad_output.transpose(self.inverse),)
 
 
+def scatter(values: FloatArray, index: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Return zeros of `shape` with `values` added at `index`; an element that was picked twice gets both."""
+    out: FloatArray = np.zeros(shape, values.dtype)
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts):
+        out[index] = values  # a plain slice picks no element twice
+    else:
+        np.add.at(out, index, values)
+    return out
+
+
 class IndexBackward(Function):
     """Gradient of ``out = a[index]``: zeros, with `grad_output` added where the elements came from."""
 
@@ -1157,17 +1314,11 @@ class IndexBackward(Function):
 
     def __init__(self, a: Tensor, index: Any, *, output: Tensor | None = None) -> None:
         super().__init__(a, output=output)
-        self.index = array_index(index)
+        self.index = copy.deepcopy(array_index(index))  # somebody may change the array before the walk comes by
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
-        grad = np.zeros(self.input_shapes[0], grad_output.dtype)
-        parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts):
-            grad[self.index] = grad_output  # a plain slice picks no element twice
-        else:
-            np.add.at(grad, self.index, grad_output)
-        return (grad,)
+        return (scatter(grad_output, self.index, self.input_shapes[0]),)
 
 
 # %% [markdown]
@@ -1188,19 +1339,27 @@ The first argument of these rules is the layer itself, since that is the `self` 
 
 # %% tags=["relu_backward"]
 #| export
-class ReLUBackward(Function):
+class LayerFunction(Function):
+    """The rule of a layer's forward pass: it is made with the layer first, and copies the layer's `settings`."""
+
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, layer: Any, *inputs: Tensor, output: Tensor | None = None) -> None:
+        super().__init__(*inputs, output=output)
+        for name in self.settings:
+            setattr(self, name, getattr(layer, name))
+
+
+class ReLUBackward(LayerFunction):
     """Gradient of ``out = max(x, 0)``: `grad_output` where x is positive, 0 elsewhere; nan lets it through."""
 
     saves = ("output",)
-
-    def __init__(self, layer: ReLU, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         (out,) = self.saved_tensors
         ### BEGIN SOLUTION
-        return (np.where(out <= 0, 0, grad_output).astype(grad_output.dtype),)
+        return (np.where(out <= 0, 0, grad_output),)
         ### END SOLUTION
 
 
@@ -1214,13 +1373,10 @@ def test_unit_relu_backward() -> None:
 
 # %% tags=["sigmoid_tanh_backward"]
 #| export
-class SigmoidBackward(Function):
+class SigmoidBackward(LayerFunction):
     """Gradient of ``out = 1 / (1 + exp(-x))``: ``grad_output * out * (1 - out)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Sigmoid, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1230,13 +1386,10 @@ class SigmoidBackward(Function):
         ### END SOLUTION
 
 
-class TanhBackward(Function):
+class TanhBackward(LayerFunction):
     """Gradient of ``out = tanh(x)``: ``grad_output * (1 - out**2)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Tanh, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1274,14 +1427,12 @@ GELU's slope and `LogSoftmax`'s are given.
 
 # %% tags=["softmax_backward"]
 #| export
-class SoftmaxBackward(Function):
+class SoftmaxBackward(LayerFunction):
     """Gradient of ``out = softmax(x, dim)``: ``out * (grad_output - sum(grad_output * out, dim))``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Softmax, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.dim = layer.dim
+    settings = ("dim",)
+    dim: int
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1301,14 +1452,12 @@ def test_unit_softmax_backward() -> None:
 
 # %% tags=["gelu_logsoftmax_backward"]
 #| export
-class LogSoftmaxBackward(Function):
+class LogSoftmaxBackward(LayerFunction):
     """Gradient of ``out = log_softmax(x, dim)``: ``grad_output - exp(out) * sum(grad_output, dim)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: LogSoftmax, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.dim = layer.dim
+    settings = ("dim",)
+    dim: int
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1316,7 +1465,7 @@ class LogSoftmaxBackward(Function):
         return (grad_output - np.exp(out) * grad_output.sum(axis=self.dim, keepdims=True),)
 
 
-class GELUBackward(Function):
+class GELUBackward(LayerFunction):
     """Gradient of GELU, in the form that the layer computes.
 
     Exact, ``x * Phi(x)``: ``Phi(x) + x * phi(x)``, with the normal distribution's integral and density. Tanh form: the
@@ -1324,9 +1473,8 @@ class GELUBackward(Function):
     Source: D. Hendrycks and K. Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
     """
 
-    def __init__(self, layer: GELU, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.approximate = layer.approximate
+    settings = ("approximate",)
+    approximate: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1375,18 +1523,18 @@ def mean_scale(reduction: str, size: int) -> float:
     return 1 / max(1, size) if reduction == "mean" else 1.0
 
 
-class MSEBackward(Function):
+class MSEBackward(LayerFunction):
     """Gradient of the squared error: ``2 * (input - target) * grad_output``, over the count if reduced by "mean"."""
 
-    def __init__(self, loss: MSELoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
+    settings = ("reduction",)
+    reduction: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         input, target = self.saved_tensors
+        scale = mean_scale(self.reduction, input.size)
         ### BEGIN SOLUTION
-        grad_input = 2 * (input - target) * (self.scale * grad_output)
+        grad_input = 2 * (input - target) * (scale * grad_output)
         ### END SOLUTION
         need_input, need_target = self.needs_input_grad
         return grad_input if need_input else None, -grad_input if need_target else None
@@ -1401,15 +1549,15 @@ def test_unit_mse_backward() -> None:
 
 # %% tags=["cross_entropy_backward"]
 #| export
-class CrossEntropyBackward(Function):
+class CrossEntropyBackward(LayerFunction):
     """Gradient of cross-entropy: ``(sum(q) * softmax - q) * scale * grad_output``, q being the true distribution.
 
     A target of probabilities receives ``-log_softmax``, weighted as the loss weights it.
     """
 
     def __init__(self, loss: CrossEntropyLoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.loss = loss
+        super().__init__(loss, input, target, output=output)
+        self.loss = copy.copy(loss)  # with the settings of this moment
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -1446,21 +1594,20 @@ def test_unit_cross_entropy_backward() -> None:
 
 # %% tags=["bce_backward"]
 #| export
-class BCEBackward(Function):
+class BCEBackward(LayerFunction):
     """Gradient of binary cross-entropy on probabilities: ``(p - t) / (p * (1 - p))``; ``log((1 - p) / p)`` for t.
 
-    The denominator is kept above 1e-12, and the logarithms above -100, as in PyTorch.
+    The denominator is kept above 1e-12, as in PyTorch, and the logarithms above -100, as in the loss.
     """
 
-    def __init__(self, loss: BCELoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
+    settings = ("reduction",)
+    reduction: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         p, t = self.saved_tensors
         need_p, need_t = self.needs_input_grad
-        grad_output = self.scale * grad_output
+        grad_output = mean_scale(self.reduction, p.size) * grad_output
         grad_p = (p - t) / np.maximum(p * (1 - p), 1e-12) * grad_output if need_p else None
         grad_t = None
         if need_t:
@@ -1469,24 +1616,24 @@ class BCEBackward(Function):
         return grad_p, grad_t
 
 
-class BCEWithLogitsBackward(Function):
+class BCEWithLogitsBackward(LayerFunction):
     """Gradient of binary cross-entropy on logits: ``sigmoid(x) - t``; ``-x`` for t.
 
     With `pos_weight` w the loss is ``(1 - t) * x + (1 + (w - 1) * t) * softplus(-x)``, and the slopes follow from that.
     """
 
-    def __init__(self, loss: BCEWithLogitsLoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
-        self.more = 0.0 if loss.pos_weight is None else np.asarray(loss.pos_weight) - 1
+    settings = ("reduction", "pos_weight")
+    reduction: str
+    pos_weight: Any
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         x, t = self.saved_tensors
         need_x, need_t = self.needs_input_grad
-        grad_output = self.scale * grad_output
-        grad_x = ((1 - t) - (1 + self.more * t) * stable_sigmoid(-x)) * grad_output if need_x else None
-        grad_t = (self.more * softplus(-x) - x) * grad_output if need_t else None
+        grad_output = mean_scale(self.reduction, x.size) * grad_output
+        more = 0.0 if self.pos_weight is None else np.asarray(self.pos_weight) - 1
+        grad_x = ((1 - t) - (1 + more * t) * stable_sigmoid(-x)) * grad_output if need_x else None
+        grad_t = (more * softplus(-x) - x) * grad_output if need_t else None
         return grad_x, grad_t
 
 
@@ -1520,16 +1667,14 @@ class no_grad(ContextDecorator):  # noqa: N801
     False
     """
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
     def __enter__(self) -> no_grad:
-        self._before.append(is_grad_enabled())
+        # Kept by thread, not here: a decorated function may run in several threads at once.
+        vars(_mode).setdefault("before", []).append(is_grad_enabled())
         _mode.enabled = False
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _mode.enabled = self._before.pop()
+        _mode.enabled = _mode.before.pop()
 
 
 # %% [markdown]
@@ -1558,7 +1703,8 @@ PyTorch merged the two, and version 2 has what you are about to have: one `Tenso
 until somebody asks for a gradient.
 
 The price is honest too. A patched class is harder to read: `Tensor.__add__` is no longer where its `def` stands.
-So there is **one table and one loop**, here, and nowhere else; what is not in the table is not patched.
+So there is **one table and one loop**, here, and nowhere else: `RULES` for what has a gradient, with two more rows in
+`ENHANCED` for what wakes in another way. What is not in it is not patched.
 
 Write `tracked` once, for all operations: it takes an original and its rule and returns the enhanced operation.
 What to do in it:
@@ -1584,7 +1730,15 @@ def wants_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> Callable[..., Tensor]:
-    """Return `original`, enhanced: its result carries a node of `rule` if an argument requires a gradient."""
+    """Return `original`, enhanced: its result carries a node of `rule` if an argument requires a gradient.
+
+    Parameters
+    ----------
+    original
+        An operation on tensors.
+    rule
+        Makes the node, from the arguments of the operation and ``output=``, its result.
+    """
     ### BEGIN SOLUTION
 
     @functools.wraps(original)
@@ -1603,8 +1757,8 @@ def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> C
 def positional(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Turn tensors that were passed by name into positional arguments; rules take their inputs in order."""
-    if not kwargs or not any(isinstance(x, Tensor) for x in kwargs.values()):
+    """Turn operands that were passed by name into positional arguments; rules take their inputs in order."""
+    if not kwargs or not any(isinstance(x, Tensor | np.ndarray) for x in kwargs.values()):
         return args, kwargs
     bound = inspect.signature(function).bind(*args, **kwargs)
     return bound.args, bound.kwargs
@@ -1640,7 +1794,7 @@ class Rule(NamedTuple):
     backward: type[Function]
 
 
-RULES: tuple[Rule, ...] = (
+RULES: list[Rule] = [
     Rule(Tensor, "__add__", AddBackward),
     Rule(Tensor, "__sub__", SubBackward),
     Rule(Tensor, "__mul__", MulBackward),
@@ -1672,7 +1826,7 @@ RULES: tuple[Rule, ...] = (
     Rule(BCELoss, "forward", BCEBackward),
     Rule(BCEWithLogitsLoss, "forward", BCEWithLogitsBackward),
     Rule(CrossEntropyLoss, "forward", CrossEntropyBackward),
-)
+]
 
 
 def refused(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -1692,6 +1846,13 @@ def refused(original: Callable[..., Any]) -> Callable[..., Any]:
 
 # %% tags=["enable_autograd"]
 #| export
+# What else wakes: a class, a method, and the function that enhances it.
+ENHANCED: list[tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
+    (Tensor, "numpy", refused),
+    (Tensor, "backward", lambda sleeping: backward),
+]
+
+
 def original_method(owner: type, name: str) -> Callable[..., Any]:
     """Return a method of `owner` as its lesson wrote it, whether or not it has been replaced."""
     kept: dict[str, Callable[..., Any]] = vars(owner).get("_originals", {})
@@ -1703,11 +1864,17 @@ def enable_autograd() -> None:
     """Wake the gradient features of `Tensor`: keep, enhance and replace every method in the table.
 
     May be called again: it always enhances the originals, never what an earlier call has put in their place.
+    ``import tinytorch`` calls it once module 05 is there.
+
+    Examples
+    --------
+    >>> enable_autograd()
+    >>> (Tensor(3.0, requires_grad=True) * 2).grad_fn
+    <MulBackward of shape ()>
     """
     enhanced: list[tuple[type, str, Callable[..., Any]]] = [
         *((owner, name, tracked(original_method(owner, name), rule)) for owner, name, rule in RULES),
-        (Tensor, "numpy", refused(original_method(Tensor, "numpy"))),
-        (Tensor, "backward", backward),
+        *((owner, name, enhance(original_method(owner, name))) for owner, name, enhance in ENHANCED),
     ]
     for owner, name, method in enhanced:
         if "_originals" not in vars(owner):
@@ -1746,7 +1913,7 @@ input up and down by a small step h, and divide the difference by 2h:
     f(x) = x ** 3 at x = 2, h = 0.01:   (2.01**3 - 1.99**3) / 0.02 = 12.0001       exact: 12
 
 The error shrinks with h squared, until rounding takes over. In float64 the best step is near the cube root of the
-machine's precision, 6e-6, and then about ten digits agree. In float32 only three would. So gradient checks run in
+machine's precision, 6e-6, and then about ten digits agree. In float32 fewer than five would. So gradient checks run in
 float64.
 
 Write `numerical_gradient`: for each element, two runs of `f`. It is slow, and it knows nothing of rules, nodes
@@ -1768,10 +1935,15 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
     h
         The step; the cube root of float64's precision by default.
 
+    Returns
+    -------
+    ndarray
+        The gradient, of x's shape.
+
     Raises
     ------
     TypeError
-        If `x` is not float64.
+        If `x` is not a tensor of float64.
 
     Examples
     --------
@@ -1779,6 +1951,10 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
     >>> numerical_gradient(lambda t: (t * t).sum(), x).round(6)
     array([2., 4.])
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"a gradient check needs a tensor, but got {type(x).__name__}. Use Tensor(x, dtype=np.float64)."
+        )
     if x.dtype != np.float64:
         raise TypeError(f"a gradient check needs float64, but got {x.dtype}. Make the tensor with dtype=np.float64.")
     gradient = np.zeros(x.shape)
@@ -1788,7 +1964,7 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
             ahead[i] += h
             behind[i] -= h
             ### BEGIN SOLUTION
-            gradient[i] = (f(from_numpy(ahead)).item() - f(from_numpy(behind)).item()) / (2 * h)
+            gradient[i] = (float(f(from_numpy(ahead))) - float(f(from_numpy(behind)))) / (2 * h)
             ### END SOLUTION
     return gradient
 
@@ -1820,6 +1996,7 @@ def test_unit_rules_agree_with_central_differences() -> None:
         lambda t: GELU()(t).sum() + GELU("tanh")(t).sum(),
         lambda t: (Sigmoid()(t) * Tanh()(t) * ReLU()(t)).sum(),
         lambda t: LogSoftmax()(t)[[0, 1, 1], [2, 0, 0]].sum(),
+        lambda t: CrossEntropyLoss()(t, from_numpy(np.array([2, 0]))) + MSELoss()(t, w.T),
     ]
     for f in functions:
         assert agrees(f, x)
@@ -1940,6 +2117,11 @@ def pitfall_many_numbers() -> str:
     return message_of((Tensor([1.0, 2.0], requires_grad=True) * 2).backward)
 
 
+def experiment_pitfalls() -> None:
+    for pitfall in (pitfall_forgotten_zero_grad, pitfall_shapes, pitfall_second_pass, pitfall_many_numbers):
+        print(f"{pitfall.__name__}:\n    {pitfall()}")
+
+
 def test_unit_pitfalls_have_messages() -> None:
     assert "zero_grad" in pitfall_forgotten_zero_grad()
     assert "ForgetfulBackward returned a gradient of shape (2, 3)" in pitfall_shapes()
@@ -2034,6 +2216,7 @@ def test_module() -> None:
     enable_autograd()
     for rule in RULES:
         assert vars(rule.owner)[rule.method] is not original_method(rule.owner, rule.method)
+    test_unit_rules_agree_with_central_differences()
     rng = np.random.default_rng(1)
     points = Tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
     answers = Tensor([[0], [1], [1], [0]])
@@ -2097,5 +2280,6 @@ if __name__ == "__main__":
     test_unit_shared_parameter()
     test_unit_network_agrees_with_central_differences()
     test_unit_pitfalls_have_messages()
+    experiment_pitfalls()
     experiment_cost_of_a_gradient()
     test_module()

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 import math
+import sys
 import threading
 import warnings
 import weakref
@@ -28,14 +30,16 @@ from tinytorch.core.activations import (
     stable_softmax,
 )
 from tinytorch.core.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, MSELoss, class_axis, softplus
-from tinytorch.core.tensor import Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
+from tinytorch.core.tensor import Array, Dim, FloatArray, Scalar, Tensor, array_index, from_numpy
 
 __all__ = [
+    "ENHANCED",
     "RULES",
     "AbsBackward",
     "AddBackward",
     "BCEBackward",
     "BCEWithLogitsBackward",
+    "ChangedInPlaceError",
     "ClipBackward",
     "CrossEntropyBackward",
     "DivBackward",
@@ -48,6 +52,7 @@ __all__ = [
     "GradientShapeError",
     "GraphReleasedError",
     "IndexBackward",
+    "LayerFunction",
     "LogBackward",
     "LogSoftmaxBackward",
     "MSEBackward",
@@ -76,12 +81,15 @@ __all__ = [
     "input_gradients",
     "is_grad_enabled",
     "mean_scale",
+    "memory_of",
     "no_grad",
+    "note_change",
     "numerical_gradient",
     "original_method",
     "positional",
     "refused",
     "restore_axes",
+    "scatter",
     "start_gradient",
     "topological_order",
     "tracked",
@@ -93,7 +101,17 @@ __all__ = [
 def unbroadcast(grad: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     """Sum `grad` over the axes that broadcasting added to `shape` or stretched in it.
 
-    Shapes: any shape that `shape` broadcasts to -> `shape`.
+    Parameters
+    ----------
+    grad
+        A gradient, of a shape that `shape` broadcasts to.
+    shape
+        The shape of what was broadcast.
+
+    Returns
+    -------
+    ndarray
+        The gradient of what was broadcast, of its shape; `grad` itself if nothing was.
     """
     if grad.shape == shape:
         return grad
@@ -115,8 +133,33 @@ class NotDifferentiableError(RuntimeError):
     """An operation would lose a gradient, or has none to give."""
 
 
+class ChangedInPlaceError(RuntimeError):
+    """An array that a rule needs no longer holds the values that it was saved with."""
+
+
 class ForgottenZeroGradWarning(UserWarning):
     """Gradients of a parameter's old and new values are being added up."""
+
+
+_time = 0  # counts the changes
+_changes: dict[int, tuple[int, str]] = {}  # by the id of the array that owns the memory: when, and by what
+
+
+def memory_of(array: Array) -> Array:
+    """Return the array that owns the memory of `array`, which may be a view into it."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def note_change(array: Array, operation: str) -> None:
+    """Note that `operation` changes the values of `array` in place."""
+    global _time
+    _time += 1
+    owner = memory_of(array)
+    if id(owner) not in _changes:
+        weakref.finalize(owner, _changes.pop, id(owner), None)
+    _changes[id(owner)] = _time, operation
 
 
 class Function:
@@ -138,13 +181,15 @@ class Function:
         The shape of each input.
     shape, dtype
         Those of the output.
+    saved
+        The arrays that were saved, inputs first, then the output; None once they are released.
 
     Notes
     -----
     Memory: holds the arrays named by `saves`, uncopied, until `release()`. Holds its output weakly.
     """
 
-    saves: ClassVar[tuple[str, ...]] = ("inputs",)
+    saves: ClassVar[tuple[str, ...]] = ("inputs",)  # or "output", both, "factors", or nothing
 
     def __init__(self, *inputs: Any, output: Tensor | None = None) -> None:
         # This runs at every operation of every forward pass: one loop, and nothing that can wait for the way back.
@@ -157,16 +202,20 @@ class Function:
             else:
                 values.append(x.item() if isinstance(x, np.generic) else x)  # a plain number, which takes any type
                 edges.append(None)
+        self.made = _time
         self.input_shapes = tuple([getattr(value, "shape", ()) for value in values])
         self.next_functions = tuple(edges)
-        self._saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
+        self.saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
+        if "factors" in self.saves:  # what an input is multiplied by is needed only if that input's gradient is
+            a, b = values
+            self.saved = (None if edges[1] is None else a, None if edges[0] is None else b)
         if output is None:
             self._without_output(values)
             return
         self.shape, self.dtype = output.data.shape, output.data.dtype
         self._output: weakref.ref[Tensor] | None = weakref.ref(output)
         if "output" in self.saves:
-            self._saved += (output.data,)
+            self.saved += (output.data,)
 
     def _without_output(self, values: list[Any]) -> None:
         """Say what the output is like from the inputs of an elementwise operation."""
@@ -188,21 +237,35 @@ class Function:
     @property
     def released(self) -> bool:
         """Whether the saved arrays are gone."""
-        return self._saved is None
+        return self.saved is None
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """The arrays that were saved: inputs first, then the output."""
-        if self._saved is None:
+        """`saved`, or the error of a graph that is gone or whose arrays were changed."""
+        if self.saved is None:
             raise GraphReleasedError(
                 f"{self.name} has let go of its saved arrays: an earlier backward() passed here. Compute the loss "
                 "again before each backward(), or pass retain_graph=True to all but the last."
             )
-        return self._saved
+        if _changes:
+            self._check_unchanged(self.saved)
+        return self.saved
+
+    def _check_unchanged(self, arrays: tuple[Any, ...]) -> None:
+        """Raise `ChangedInPlaceError` if one of the saved arrays was changed since."""
+        for array in arrays:
+            changed, operation = (
+                _changes.get(id(memory_of(array)), (0, "")) if isinstance(array, np.ndarray) else (0, "")
+            )
+            if changed > self.made:
+                raise ChangedInPlaceError(
+                    f"{self.name} saved an array of shape {array.shape} for its gradient, and {operation} has changed "
+                    f"it in place since. Use the form that makes a new tensor, or let {operation} work on a clone()."
+                )
 
     def release(self) -> None:
         """Let go of the saved arrays and of the nodes before this one."""
-        self._saved = None
+        self.saved = None
         self.next_functions = ()
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
@@ -228,7 +291,8 @@ class Function:
         """Set ``.grad`` of the output, if somebody still holds it."""
         output = None if self._output is None else self._output()
         if output is not None:
-            output.grad = from_numpy(grad_output)
+            # a copy, since other tensors may be shown the same array
+            output.grad = grad_output if isinstance(grad_output, Tensor) else from_numpy(np.array(grad_output))
 
     def __repr__(self) -> str:
         return f"<{self.name} of shape {self.shape}>"
@@ -249,7 +313,18 @@ class AddBackward(Function):
 
 
 def topological_order(start: Edge) -> list[Function]:
-    """Return all nodes from `start` back to the leaves, each once, outputs before what made them."""
+    """Return all nodes from `start` back to the leaves, each once, outputs before what made them.
+
+    Parameters
+    ----------
+    start
+        The node to begin with; from a leaf, or from None, there are no nodes.
+
+    Notes
+    -----
+    Time and memory: in proportion to the nodes and edges; no recursion, so any depth.
+    Source: T. Cormen et al., Introduction to Algorithms, 4th ed., MIT Press, 2022, sec. 20.4.
+    """
     if not isinstance(start, Function):
         return []
     order: list[Function] = []
@@ -270,11 +345,22 @@ def topological_order(start: Edge) -> list[Function]:
 
 
 def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
-    """Return what the walk begins with: 1 for a scalar, `gradient` for anything else."""
+    """Return what the walk begins with: 1 for a scalar, `gradient` for anything else.
+
+    Raises
+    ------
+    RuntimeError
+        If `tensor` requires no gradient, or is not one number and `gradient` is None.
+    GradientShapeError
+        If `gradient` does not have the shape of `tensor`.
+    TypeError
+        If `gradient` does not hold real numbers.
+    """
     if not tensor.requires_grad:
         raise RuntimeError(
             "backward() has nothing to do: this tensor was made from nothing that requires a gradient. Was "
-            "requires_grad=True forgotten, or was it computed inside no_grad() or from a detach()?"
+            "requires_grad=True forgotten, or was it computed inside no_grad(), from a detach(), or by something that "
+            "has no slope, such as a comparison, argmax or long()?"
         )
     if gradient is None:
         if tensor.size != 1:
@@ -284,6 +370,8 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
             )
         return np.ones(tensor.shape, tensor.dtype)
     seed = gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient)
+    if seed.dtype.kind not in "biuf":
+        raise TypeError(f"backward() needs a gradient of real numbers, but got {seed.dtype}.")
     if seed.shape != tensor.shape:
         raise GradientShapeError(
             f"backward() was given a gradient of shape {seed.shape} for a tensor of shape {tensor.shape}. "
@@ -293,8 +381,21 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
 
 
 def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[Function | Tensor, FloatArray]]:
-    """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes."""
+    """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes.
+
+    Raises
+    ------
+    NotDifferentiableError
+        If the rule does not return a tuple with a gradient for each input that needs one.
+    GradientShapeError
+        If a gradient does not have the shape of its input.
+    """
     grads, edges = node.apply(grad_output), node.next_functions
+    if not isinstance(grads, tuple):
+        raise NotDifferentiableError(
+            f"{node.name}.apply() returned {type(grads).__name__}. Return a tuple with one gradient for each input; "
+            "of a single one: `return (grad,)`, with the comma."
+        )
     if len(grads) != len(edges):
         raise NotDifferentiableError(
             f"{node.name} has {len(edges)} inputs, but apply() returned {len(grads)} gradients. "
@@ -304,8 +405,11 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
         if edge is None:
             continue
         grad = grads[i]
-        if grad is None:
-            raise NotDifferentiableError(f"{node.name} returned no gradient for input {i}, which needs one.")
+        if not isinstance(grad, np.ndarray | np.generic | Tensor):
+            raise NotDifferentiableError(
+                f"{node.name} returned {'no gradient' if grad is None else type(grad).__name__} for input {i}, which "
+                "needs one. Return an array of its shape."
+            )
         if grad.shape != edge.shape:
             raise GradientShapeError(
                 f"{node.name} returned a gradient of shape {grad.shape} for input {i}, whose shape is {edge.shape}. "
@@ -314,23 +418,48 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
         yield edge, grad if grad.dtype == edge.dtype else grad.astype(edge.dtype)
 
 
-def accumulate(leaf: Tensor, grad: FloatArray) -> None:
-    """Add `grad` to ``leaf.grad``, and warn if the two belong to different values of the leaf."""
-    # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
-    data = leaf.data
-    values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
-    if leaf.grad is None:
-        leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
-    else:
-        if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
-            warnings.warn(
-                f"backward() adds to the gradient of a tensor of shape {leaf.shape} whose values have changed since "
-                "that gradient was made. Was zero_grad() forgotten? Call it before each backward().",
-                ForgottenZeroGradWarning,
-                stacklevel=3,
-            )
-        leaf.grad = from_numpy(leaf.grad.data + grad)
-    leaf._grad_at = values
+def accumulate(grads: dict[Any, FloatArray]) -> None:
+    """Add gradients to the ``.grad`` of their leaves, and warn if they belong to other values than what is there.
+
+    Raises
+    ------
+    TypeError
+        If a leaf does not hold floats.
+    """
+    for leaf in grads:
+        if leaf.dtype.kind != "f":
+            raise TypeError(f"a leaf of shape {leaf.shape} holds {leaf.dtype}, and only floats can have a gradient.")
+    moved = None
+    while grads:  # one at a time, so that no gradient is held twice
+        leaf, grad = grads.popitem()
+        if not leaf.requires_grad:  # not any more
+            continue
+        # Eight of its values tell whether a parameter has moved, and cost nothing beside the gradient itself.
+        data = leaf.data
+        values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
+        if leaf.grad is None:
+            leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
+        else:
+            if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
+                moved = leaf
+            leaf.grad = from_numpy(leaf.grad.data + grad)
+        leaf._grad_at = values
+    if moved is not None:
+        warnings.warn(
+            f"backward() adds to the gradient of a tensor of shape {moved.shape} whose values have changed since that "
+            "gradient was made. Was zero_grad() forgotten? Call it before each backward(). (If the next use of this "
+            "gradient comes after a zero_grad(), all is well.)",
+            ForgottenZeroGradWarning,
+            stacklevel=_users_frame(),
+        )
+
+
+def _users_frame() -> int:
+    """Return how many frames above the caller's the first one outside of this package is, the walk itself aside."""
+    level, frame = 3, sys._getframe(3)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("tinytorch."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def backward(tensor: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
@@ -384,8 +513,7 @@ def backward(tensor: Tensor, gradient: Any = None, retain_graph: bool = False) -
             grads[edge] = grads[edge] + grad if edge in grads else grad
         if not retain_graph:
             node.release()
-    for leaf, grad in grads.items():
-        accumulate(leaf, grad)
+    accumulate(grads)
 
 
 class MulBackward(Function):
@@ -402,10 +530,12 @@ class MulBackward(Function):
     ``None`` where the input requires no gradient.
     Units: with `a` in [A], `b` in [B] and the loss in [L], `grad_output` is in [L/AB], so `grad_output * b`
     is in [L/A], as a gradient of `a` has to be.
-    Memory: keeps both inputs alive, uncopied, until the graph is released.
+    Memory: keeps each input that the other's gradient needs alive, uncopied, until the graph is released.
     Errors: `GradientShapeError` if `grad_output` does not have the output's shape.
     Source: A. Griewank and A. Walther, Evaluating Derivatives, 2nd ed., SIAM, 2008, ch. 3.
     """
+
+    saves = ("factors",)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -445,13 +575,20 @@ class NegBackward(Function):
 class DivBackward(Function):
     """Gradient of ``out = a / b``: ``grad_output / b`` for a, ``-grad_output * a / b**2`` for b."""
 
+    def __init__(self, a: Any, b: Any, *, output: Tensor | None = None) -> None:
+        super().__init__(a, b, output=output)
+        if self.saved and self.next_functions[1] is None:
+            self.saved = (None, self.saved[1])  # only b's gradient needs a
+
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         a, b = self.saved_tensors
         shape_a, shape_b = self.input_shapes
         need_a, need_b = self.needs_input_grad
         grad_a = unbroadcast(grad_output / b, shape_a) if need_a else None
-        grad_b = unbroadcast(-grad_output * a / (b * b), shape_b) if need_b else None
+        grad_b = (
+            unbroadcast(-grad_output * (a / b / b), shape_b) if need_b else None
+        )  # b * b may leave the float's range
         return grad_a, grad_b
 
 
@@ -471,12 +608,12 @@ class PowBackward(Function):
         need_a, need_b = self.needs_input_grad
         grad_a = grad_b = None
         if need_a:
-            # Where b is 0 the factor b makes the product 0; any exponent will do, so take one that is finite.
-            one_less = np.where(b == 0, 1, b - 1).astype(out.dtype) if np.ndim(b) else (b - 1 if b else 1)
+            # Where b is 0 the factor b makes the product 0, as long as the power beside it is finite: a**0 is 1.
+            one_less = (b - 1 if b else 0) if isinstance(b, int | float) else np.where(b == 0, 0, b - 1)
             grad_a = unbroadcast(grad_output * (b * a**one_less), shape_a)
         if need_b:
-            with np.errstate(invalid="ignore"):
-                grad_b = unbroadcast(grad_output * out * np.log(np.where(a == 0, 1, a)), shape_b)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                grad_b = unbroadcast(grad_output * out * np.log(np.where((a == 0) & (b >= 0), 1, a)), shape_b)
         return grad_a, grad_b
 
 
@@ -508,14 +645,12 @@ class MatmulBackward(Function):
 
     def _as_matrices(self, grad_output: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return a, b and `grad_output` with at least two axes each."""
-        a, b = (np.asarray(x) for x in self.saved_tensors)
+        a, b = self.saved_tensors
         if b.ndim == 1:  # a vector on the right is a matrix of one column
             b, grad_output = b[:, None], grad_output[..., None]
         if a.ndim == 1:  # on the left, of one row
             a, grad_output = a[None, :], grad_output[..., None, :]
-        if (
-            a.ndim > b.ndim == 2
-        ):  # a stack that meets one matrix is one long matrix: one product instead of many and a sum
+        if a.ndim > b.ndim == 2:  # a stack that meets one matrix is one long matrix: one product, and no sum over many
             rows = math.prod(a.shape[:-1])
             a, grad_output = a.reshape(rows, a.shape[-1]), grad_output.reshape(rows, b.shape[-1])
         return a, b, grad_output
@@ -565,7 +700,7 @@ class ExtremumBackward(Function):
         a, out = self.saved_tensors
         chosen = (a == restore_axes(out, a.ndim, self.dim)) | (a != a)  # a nan is the maximum wherever there is one
         share = restore_axes(grad_output, a.ndim, self.dim) / chosen.sum(axis=self.dim, keepdims=True)
-        return ((chosen * share).astype(a.dtype),)
+        return (np.where(chosen, share, 0),)
 
 
 class ExpBackward(Function):
@@ -625,21 +760,20 @@ class ClipBackward(Function):
             kept &= a >= self.min
         if self.max is not None:
             kept &= a <= self.max
-        return (grad_output * kept,)
+        return (np.where(kept, grad_output, 0),)  # a product would make nan of an infinite gradient outside
 
 
 class ToBackward(Function):
-    """Gradient of ``out = a.to(dtype)``: `grad_output` as elements of a's type."""
+    """Gradient of ``out = a.to(dtype)``: `grad_output`, which the walk makes elements of a's type."""
 
     saves = ()
 
     def __init__(self, a: Tensor, dtype: Any, *, output: Tensor | None = None) -> None:
         super().__init__(a, output=output)
-        self.input_dtype = a.dtype
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
-        return (grad_output.astype(self.input_dtype),)
+        return (grad_output,)
 
 
 class ReshapeBackward(Function):
@@ -684,6 +818,17 @@ class PermuteBackward(Function):
         return (grad_output.transpose(self.inverse),)
 
 
+def scatter(values: FloatArray, index: Any, shape: tuple[int, ...]) -> FloatArray:
+    """Return zeros of `shape` with `values` added at `index`; an element that was picked twice gets both."""
+    out: FloatArray = np.zeros(shape, values.dtype)
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts):
+        out[index] = values  # a plain slice picks no element twice
+    else:
+        np.add.at(out, index, values)
+    return out
+
+
 class IndexBackward(Function):
     """Gradient of ``out = a[index]``: zeros, with `grad_output` added where the elements came from."""
 
@@ -691,40 +836,39 @@ class IndexBackward(Function):
 
     def __init__(self, a: Tensor, index: Any, *, output: Tensor | None = None) -> None:
         super().__init__(a, output=output)
-        self.index = array_index(index)
+        self.index = copy.deepcopy(array_index(index))  # somebody may change the array before the walk comes by
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
-        grad = np.zeros(self.input_shapes[0], grad_output.dtype)
-        parts = self.index if isinstance(self.index, tuple) else (self.index,)
-        if all(part is None or part is Ellipsis or isinstance(part, int | np.integer | slice) for part in parts):
-            grad[self.index] = grad_output  # a plain slice picks no element twice
-        else:
-            np.add.at(grad, self.index, grad_output)
-        return (grad,)
+        return (scatter(grad_output, self.index, self.input_shapes[0]),)
 
 
-class ReLUBackward(Function):
+class LayerFunction(Function):
+    """The rule of a layer's forward pass: it is made with the layer first, and copies the layer's `settings`."""
+
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, layer: Any, *inputs: Tensor, output: Tensor | None = None) -> None:
+        super().__init__(*inputs, output=output)
+        for name in self.settings:
+            setattr(self, name, getattr(layer, name))
+
+
+class ReLUBackward(LayerFunction):
     """Gradient of ``out = max(x, 0)``: `grad_output` where x is positive, 0 elsewhere; nan lets it through."""
 
     saves = ("output",)
 
-    def __init__(self, layer: ReLU, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         (out,) = self.saved_tensors
-        return (np.where(out <= 0, 0, grad_output).astype(grad_output.dtype),)
+        return (np.where(out <= 0, 0, grad_output),)
 
 
-class SigmoidBackward(Function):
+class SigmoidBackward(LayerFunction):
     """Gradient of ``out = 1 / (1 + exp(-x))``: ``grad_output * out * (1 - out)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Sigmoid, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -732,13 +876,10 @@ class SigmoidBackward(Function):
         return (grad_output * out * (1 - out),)
 
 
-class TanhBackward(Function):
+class TanhBackward(LayerFunction):
     """Gradient of ``out = tanh(x)``: ``grad_output * (1 - out**2)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Tanh, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -746,14 +887,12 @@ class TanhBackward(Function):
         return (grad_output * (1 - out * out),)
 
 
-class SoftmaxBackward(Function):
+class SoftmaxBackward(LayerFunction):
     """Gradient of ``out = softmax(x, dim)``: ``out * (grad_output - sum(grad_output * out, dim))``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: Softmax, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.dim = layer.dim
+    settings = ("dim",)
+    dim: int
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -762,14 +901,12 @@ class SoftmaxBackward(Function):
         return (out * (grad_output - average),)
 
 
-class LogSoftmaxBackward(Function):
+class LogSoftmaxBackward(LayerFunction):
     """Gradient of ``out = log_softmax(x, dim)``: ``grad_output - exp(out) * sum(grad_output, dim)``."""
 
     saves = ("output",)
-
-    def __init__(self, layer: LogSoftmax, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.dim = layer.dim
+    settings = ("dim",)
+    dim: int
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -777,7 +914,7 @@ class LogSoftmaxBackward(Function):
         return (grad_output - np.exp(out) * grad_output.sum(axis=self.dim, keepdims=True),)
 
 
-class GELUBackward(Function):
+class GELUBackward(LayerFunction):
     """Gradient of GELU, in the form that the layer computes.
 
     Exact, ``x * Phi(x)``: ``Phi(x) + x * phi(x)``, with the normal distribution's integral and density. Tanh form: the
@@ -785,9 +922,8 @@ class GELUBackward(Function):
     Source: D. Hendrycks and K. Gimpel, Gaussian Error Linear Units, arXiv:1606.08415.
     """
 
-    def __init__(self, layer: GELU, x: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(x, output=output)
-        self.approximate = layer.approximate
+    settings = ("approximate",)
+    approximate: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -815,30 +951,30 @@ def mean_scale(reduction: str, size: int) -> float:
     return 1 / max(1, size) if reduction == "mean" else 1.0
 
 
-class MSEBackward(Function):
+class MSEBackward(LayerFunction):
     """Gradient of the squared error: ``2 * (input - target) * grad_output``, over the count if reduced by "mean"."""
 
-    def __init__(self, loss: MSELoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
+    settings = ("reduction",)
+    reduction: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         input, target = self.saved_tensors
-        grad_input = 2 * (input - target) * (self.scale * grad_output)
+        scale = mean_scale(self.reduction, input.size)
+        grad_input = 2 * (input - target) * (scale * grad_output)
         need_input, need_target = self.needs_input_grad
         return grad_input if need_input else None, -grad_input if need_target else None
 
 
-class CrossEntropyBackward(Function):
+class CrossEntropyBackward(LayerFunction):
     """Gradient of cross-entropy: ``(sum(q) * softmax - q) * scale * grad_output``, q being the true distribution.
 
     A target of probabilities receives ``-log_softmax``, weighted as the loss weights it.
     """
 
     def __init__(self, loss: CrossEntropyLoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.loss = loss
+        super().__init__(loss, input, target, output=output)
+        self.loss = copy.copy(loss)  # with the settings of this moment
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
@@ -863,21 +999,20 @@ class CrossEntropyBackward(Function):
         return slope
 
 
-class BCEBackward(Function):
+class BCEBackward(LayerFunction):
     """Gradient of binary cross-entropy on probabilities: ``(p - t) / (p * (1 - p))``; ``log((1 - p) / p)`` for t.
 
-    The denominator is kept above 1e-12, and the logarithms above -100, as in PyTorch.
+    The denominator is kept above 1e-12, as in PyTorch, and the logarithms above -100, as in the loss.
     """
 
-    def __init__(self, loss: BCELoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
+    settings = ("reduction",)
+    reduction: str
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         p, t = self.saved_tensors
         need_p, need_t = self.needs_input_grad
-        grad_output = self.scale * grad_output
+        grad_output = mean_scale(self.reduction, p.size) * grad_output
         grad_p = (p - t) / np.maximum(p * (1 - p), 1e-12) * grad_output if need_p else None
         grad_t = None
         if need_t:
@@ -886,24 +1021,24 @@ class BCEBackward(Function):
         return grad_p, grad_t
 
 
-class BCEWithLogitsBackward(Function):
+class BCEWithLogitsBackward(LayerFunction):
     """Gradient of binary cross-entropy on logits: ``sigmoid(x) - t``; ``-x`` for t.
 
     With `pos_weight` w the loss is ``(1 - t) * x + (1 + (w - 1) * t) * softplus(-x)``, and the slopes follow from that.
     """
 
-    def __init__(self, loss: BCEWithLogitsLoss, input: Tensor, target: Tensor, *, output: Tensor | None = None) -> None:
-        super().__init__(input, target, output=output)
-        self.scale = mean_scale(loss.reduction, input.size)
-        self.more = 0.0 if loss.pos_weight is None else np.asarray(loss.pos_weight) - 1
+    settings = ("reduction", "pos_weight")
+    reduction: str
+    pos_weight: Any
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         x, t = self.saved_tensors
         need_x, need_t = self.needs_input_grad
-        grad_output = self.scale * grad_output
-        grad_x = ((1 - t) - (1 + self.more * t) * stable_sigmoid(-x)) * grad_output if need_x else None
-        grad_t = (self.more * softplus(-x) - x) * grad_output if need_t else None
+        grad_output = mean_scale(self.reduction, x.size) * grad_output
+        more = 0.0 if self.pos_weight is None else np.asarray(self.pos_weight) - 1
+        grad_x = ((1 - t) - (1 + more * t) * stable_sigmoid(-x)) * grad_output if need_x else None
+        grad_t = (more * softplus(-x) - x) * grad_output if need_t else None
         return grad_x, grad_t
 
 
@@ -927,16 +1062,14 @@ class no_grad(ContextDecorator):  # noqa: N801
     False
     """
 
-    def __init__(self) -> None:
-        self._before: list[bool] = []
-
     def __enter__(self) -> no_grad:
-        self._before.append(is_grad_enabled())
+        # Kept by thread, not here: a decorated function may run in several threads at once.
+        vars(_mode).setdefault("before", []).append(is_grad_enabled())
         _mode.enabled = False
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _mode.enabled = self._before.pop()
+        _mode.enabled = _mode.before.pop()
 
 
 def wants_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -948,7 +1081,15 @@ def wants_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> Callable[..., Tensor]:
-    """Return `original`, enhanced: its result carries a node of `rule` if an argument requires a gradient."""
+    """Return `original`, enhanced: its result carries a node of `rule` if an argument requires a gradient.
+
+    Parameters
+    ----------
+    original
+        An operation on tensors.
+    rule
+        Makes the node, from the arguments of the operation and ``output=``, its result.
+    """
 
     @functools.wraps(original)
     def operation(*args: Any, **kwargs: Any) -> Tensor:
@@ -965,8 +1106,8 @@ def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> C
 def positional(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Turn tensors that were passed by name into positional arguments; rules take their inputs in order."""
-    if not kwargs or not any(isinstance(x, Tensor) for x in kwargs.values()):
+    """Turn operands that were passed by name into positional arguments; rules take their inputs in order."""
+    if not kwargs or not any(isinstance(x, Tensor | np.ndarray) for x in kwargs.values()):
         return args, kwargs
     bound = inspect.signature(function).bind(*args, **kwargs)
     return bound.args, bound.kwargs
@@ -980,7 +1121,7 @@ class Rule(NamedTuple):
     backward: type[Function]
 
 
-RULES: tuple[Rule, ...] = (
+RULES: list[Rule] = [
     Rule(Tensor, "__add__", AddBackward),
     Rule(Tensor, "__sub__", SubBackward),
     Rule(Tensor, "__mul__", MulBackward),
@@ -1012,7 +1153,7 @@ RULES: tuple[Rule, ...] = (
     Rule(BCELoss, "forward", BCEBackward),
     Rule(BCEWithLogitsLoss, "forward", BCEWithLogitsBackward),
     Rule(CrossEntropyLoss, "forward", CrossEntropyBackward),
-)
+]
 
 
 def refused(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -1030,6 +1171,13 @@ def refused(original: Callable[..., Any]) -> Callable[..., Any]:
     return operation
 
 
+# What else wakes: a class, a method, and the function that enhances it.
+ENHANCED: list[tuple[type, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
+    (Tensor, "numpy", refused),
+    (Tensor, "backward", lambda sleeping: backward),
+]
+
+
 def original_method(owner: type, name: str) -> Callable[..., Any]:
     """Return a method of `owner` as its lesson wrote it, whether or not it has been replaced."""
     kept: dict[str, Callable[..., Any]] = vars(owner).get("_originals", {})
@@ -1041,11 +1189,17 @@ def enable_autograd() -> None:
     """Wake the gradient features of `Tensor`: keep, enhance and replace every method in the table.
 
     May be called again: it always enhances the originals, never what an earlier call has put in their place.
+    ``import tinytorch`` calls it once module 05 is there.
+
+    Examples
+    --------
+    >>> enable_autograd()
+    >>> (Tensor(3.0, requires_grad=True) * 2).grad_fn
+    <MulBackward of shape ()>
     """
     enhanced: list[tuple[type, str, Callable[..., Any]]] = [
         *((owner, name, tracked(original_method(owner, name), rule)) for owner, name, rule in RULES),
-        (Tensor, "numpy", refused(original_method(Tensor, "numpy"))),
-        (Tensor, "backward", backward),
+        *((owner, name, enhance(original_method(owner, name))) for owner, name, enhance in ENHANCED),
     ]
     for owner, name, method in enhanced:
         if "_originals" not in vars(owner):
@@ -1073,10 +1227,15 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
     h
         The step; the cube root of float64's precision by default.
 
+    Returns
+    -------
+    ndarray
+        The gradient, of x's shape.
+
     Raises
     ------
     TypeError
-        If `x` is not float64.
+        If `x` is not a tensor of float64.
 
     Examples
     --------
@@ -1084,6 +1243,10 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
     >>> numerical_gradient(lambda t: (t * t).sum(), x).round(6)
     array([2., 4.])
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"a gradient check needs a tensor, but got {type(x).__name__}. Use Tensor(x, dtype=np.float64)."
+        )
     if x.dtype != np.float64:
         raise TypeError(f"a gradient check needs float64, but got {x.dtype}. Make the tensor with dtype=np.float64.")
     gradient = np.zeros(x.shape)
@@ -1092,5 +1255,5 @@ def numerical_gradient(f: Callable[[Tensor], Tensor], x: Tensor, h: float = 6e-6
             ahead, behind = x.data.copy(), x.data.copy()
             ahead[i] += h
             behind[i] -= h
-            gradient[i] = (f(from_numpy(ahead)).item() - f(from_numpy(behind)).item()) / (2 * h)
+            gradient[i] = (float(f(from_numpy(ahead))) - float(f(from_numpy(behind)))) / (2 * h)
     return gradient
