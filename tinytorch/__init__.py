@@ -32,9 +32,15 @@ if _built("tensor"):
     from tinytorch.core.tensor import zeros as zeros
 
 if _built("autograd"):
+    from tinytorch import autograd as autograd
+    from tinytorch.autograd import enable_grad as enable_grad
+    from tinytorch.autograd import inference_mode as inference_mode
+    from tinytorch.autograd import set_grad_enabled as set_grad_enabled
     from tinytorch.core.autograd import disable_autograd as disable_autograd
     from tinytorch.core.autograd import enable_autograd as enable_autograd
+    from tinytorch.core.autograd import is_grad_enabled as is_grad_enabled
     from tinytorch.core.autograd import no_grad as no_grad
+    from tinytorch.ops import *  # noqa: F403
 
     try:
         enable_autograd()

@@ -13,7 +13,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ContextDecorator
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -78,6 +78,7 @@ __all__ = [
     "backward",
     "disable_autograd",
     "enable_autograd",
+    "grad_mode",
     "input_gradients",
     "is_grad_enabled",
     "mean_scale",
@@ -152,14 +153,15 @@ def memory_of(array: Array) -> Array:
     return array
 
 
-def note_change(array: Array, operation: str) -> None:
-    """Note that `operation` changes the values of `array` in place."""
+def note_change(array: Array, operation: str) -> int:
+    """Note that `operation` changes the values of `array` in place; return the time of the note."""
     global _time
     _time += 1
     owner = memory_of(array)
     if id(owner) not in _changes:
         weakref.finalize(owner, _changes.pop, id(owner), None)
     _changes[id(owner)] = _time, operation
+    return _time
 
 
 class Function:
@@ -755,11 +757,9 @@ class ClipBackward(Function):
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         (a,) = self.saved_tensors
-        kept = np.ones(a.shape, bool)
-        if self.min is not None:
-            kept &= a >= self.min
+        kept = True if self.min is None else a >= self.min
         if self.max is not None:
-            kept &= a <= self.max
+            kept = (a <= self.max) & kept
         return (np.where(kept, grad_output, 0),)  # a product would make nan of an infinite gradient outside
 
 
@@ -815,7 +815,7 @@ class PermuteBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
-        return (grad_output.transpose(self.inverse),)
+        return (np.transpose(grad_output, self.inverse),)
 
 
 def scatter(values: FloatArray, index: Any, shape: tuple[int, ...]) -> FloatArray:
@@ -995,7 +995,7 @@ class CrossEntropyBackward(LayerFunction):
     def _slope_of_probabilities(self, logits: FloatArray, axis: int) -> FloatArray:
         slope: FloatArray = -(1 - self.loss.label_smoothing) * stable_log_softmax(logits, axis)
         if self.loss.weight is not None:
-            slope *= np.asarray(self.loss.weight).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
+            slope = slope * np.asarray(self.loss.weight).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
         return slope
 
 
@@ -1042,6 +1042,7 @@ class BCEWithLogitsBackward(LayerFunction):
         return grad_x, grad_t
 
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 _mode = threading.local()
 
 
@@ -1050,7 +1051,31 @@ def is_grad_enabled() -> bool:
     return getattr(_mode, "enabled", True)
 
 
-class no_grad(ContextDecorator):  # noqa: N801
+class grad_mode(ContextDecorator):  # noqa: N801
+    """Record operations inside, or do not: ``with grad_mode(False):``, or as a decorator of a function."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def __enter__(self) -> grad_mode:
+        # Kept by thread, not here: a decorated function may run in several threads at once.
+        vars(_mode).setdefault("before", []).append(is_grad_enabled())
+        _mode.enabled = self.enabled
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _mode.enabled = _mode.before.pop()
+
+    def __call__(self, function: _F) -> _F:
+        if inspect.isgeneratorfunction(function):
+            raise TypeError(
+                f"{function.__name__}() is a generator: it goes on between its values, where this would not hold. "
+                f"Write `with {type(self).__name__}():` inside it."
+            )
+        return super().__call__(function)
+
+
+class no_grad(grad_mode):  # noqa: N801
     """Record nothing inside: ``with no_grad():``, or ``@no_grad()`` on a function.
 
     Examples
@@ -1062,14 +1087,8 @@ class no_grad(ContextDecorator):  # noqa: N801
     False
     """
 
-    def __enter__(self) -> no_grad:
-        # Kept by thread, not here: a decorated function may run in several threads at once.
-        vars(_mode).setdefault("before", []).append(is_grad_enabled())
-        _mode.enabled = False
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        _mode.enabled = _mode.before.pop()
+    def __init__(self) -> None:
+        super().__init__(False)
 
 
 def wants_grad(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -27,4 +27,9 @@ if _built("losses"):
     from tinytorch.core.losses import CrossEntropyLoss as CrossEntropyLoss
     from tinytorch.core.losses import MSELoss as MSELoss
 
+if _built("autograd"):
+    from tinytorch.nn import hooks as _hooks
+
+    _hooks.add_hooks()
+
 __getattr__ = _missing_from(__name__)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from numpy.typing import DTypeLike as _DTypeLike
+
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from
+from tinytorch._names import BUILT_BY as _BUILT_BY
 
 if _built("tensor"):
     from tinytorch.core.tensor import Tensor
@@ -27,16 +30,56 @@ if _built("activations"):
         """Return ``input * Phi(input)``, exactly or by its tanh form."""
         return _activations.GELU(approximate).forward(input)
 
-    def softmax(input: Tensor, dim: int) -> Tensor:
-        """Return probabilities along `dim`."""
-        return _activations.Softmax(dim).forward(input)
+    def softmax(input: Tensor, dim: int, dtype: _DTypeLike | None = None) -> Tensor:
+        """Return probabilities along `dim`; with `dtype`, of the input converted to it."""
+        return _activations.Softmax(dim).forward(input if dtype is None else input.to(dtype))
 
-    def log_softmax(input: Tensor, dim: int) -> Tensor:
-        """Return the logarithms of probabilities along `dim`."""
-        return _activations.LogSoftmax(dim).forward(input)
+    def log_softmax(input: Tensor, dim: int, dtype: _DTypeLike | None = None) -> Tensor:
+        """Return the logarithms of probabilities along `dim`; with `dtype`, of the input converted to it."""
+        return _activations.LogSoftmax(dim).forward(input if dtype is None else input.to(dtype))
 
 
-if _built("layers"):
+if _built("autograd"):
+    from tinytorch.ops.activations import celu as celu
+    from tinytorch.ops.activations import elu as elu
+    from tinytorch.ops.activations import hardsigmoid as hardsigmoid
+    from tinytorch.ops.activations import hardswish as hardswish
+    from tinytorch.ops.activations import hardtanh as hardtanh
+    from tinytorch.ops.activations import leaky_relu as leaky_relu
+    from tinytorch.ops.activations import logsigmoid as logsigmoid
+    from tinytorch.ops.activations import mish as mish
+    from tinytorch.ops.activations import relu6 as relu6
+    from tinytorch.ops.activations import selu as selu
+    from tinytorch.ops.activations import silu as silu
+    from tinytorch.ops.activations import softplus as softplus
+    from tinytorch.ops.activations import softsign as softsign
+    from tinytorch.ops.activations import threshold as threshold
+    from tinytorch.ops.fused import batch_norm as batch_norm
+    from tinytorch.ops.fused import cosine_embedding_loss as cosine_embedding_loss
+    from tinytorch.ops.fused import cosine_similarity as cosine_similarity
+    from tinytorch.ops.fused import dropout as dropout
+    from tinytorch.ops.fused import embedding as embedding
+    from tinytorch.ops.fused import gaussian_nll_loss as gaussian_nll_loss
+    from tinytorch.ops.fused import glu as glu
+    from tinytorch.ops.fused import group_norm as group_norm
+    from tinytorch.ops.fused import hinge_embedding_loss as hinge_embedding_loss
+    from tinytorch.ops.fused import huber_loss as huber_loss
+    from tinytorch.ops.fused import instance_norm as instance_norm
+    from tinytorch.ops.fused import kl_div as kl_div
+    from tinytorch.ops.fused import l1_loss as l1_loss
+    from tinytorch.ops.fused import layer_norm as layer_norm
+    from tinytorch.ops.fused import linear as linear
+    from tinytorch.ops.fused import margin_ranking_loss as margin_ranking_loss
+    from tinytorch.ops.fused import nll_loss as nll_loss
+    from tinytorch.ops.fused import normalize as normalize
+    from tinytorch.ops.fused import pairwise_distance as pairwise_distance
+    from tinytorch.ops.fused import rms_norm as rms_norm
+    from tinytorch.ops.fused import scaled_dot_product_attention as scaled_dot_product_attention
+    from tinytorch.ops.fused import smooth_l1_loss as smooth_l1_loss
+    from tinytorch.ops.fused import triplet_margin_loss as triplet_margin_loss
+    from tinytorch.ops.indexing import one_hot as one_hot
+    from tinytorch.ops.shape import pad as pad
+elif _built("layers"):
     from tinytorch.core import layers as _layers
 
     def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -82,4 +125,22 @@ if _built("losses"):
         return loss.forward(input, target)
 
 
+# What `tinytorch.ops` adds joins the table of module 05.
+_FROM_OPS = (
+    *(
+        "batch_norm",
+        "celu",
+        "cosine_embedding_loss",
+        "cosine_similarity",
+        "elu",
+        "embedding",
+        "gaussian_nll_loss",
+        "glu",
+    ),
+    *("group_norm", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm"),
+    *("kl_div", "l1_loss", "layer_norm", "leaky_relu", "logsigmoid", "margin_ranking_loss", "mish", "nll_loss"),
+    *("normalize", "one_hot", "pad", "pairwise_distance", "relu6", "rms_norm", "scaled_dot_product_attention", "selu"),
+    *("silu", "smooth_l1_loss", "softplus", "softsign", "threshold", "triplet_margin_loss"),
+)
+_BUILT_BY[__name__].update(dict.fromkeys(_FROM_OPS, "05_autograd"))
 __getattr__ = _missing_from(__name__)

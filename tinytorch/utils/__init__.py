@@ -1,0 +1,1 @@
+"""Tools beside the network: checkpoints of activations, and what later modules add."""
