@@ -734,9 +734,11 @@ def test_array_index_replaces_tensors_only():
 
 
 def test_assigning_elements_is_refused():
+    """Later parts of the package may let it happen, and record it; they keep the lesson's method aside."""
     t = table()
+    set_item = vars(Tensor).get("_originals", {}).get("__setitem__", Tensor.__setitem__)
     with pytest.raises(TypeError, match=r"not changed in place.*t\.data\[\.\.\.\] = value"):
-        t[0] = 1.0
+        set_item(t, 0, 1.0)
     assert t.tolist() == TABLE
 
 
@@ -1247,4 +1249,4 @@ def test_examples_in_docstrings(name):
 
 
 def test_the_examples_are_found():
-    assert {"Tensor", "from_numpy", "tensor", "arange", "Tensor.matmul", "Tensor.max"} <= set(documented())
+    assert {"Tensor", "from_numpy", "tensor", "arange", "Tensor.matmul", "Tensor.sum"} <= set(documented())

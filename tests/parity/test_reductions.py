@@ -440,11 +440,11 @@ REFUSED: list[tuple[Any, Array, str]] = [
     (lambda lib, x: lib.quantile(x, lib.tensor(0.5)), np.ones(3), "float32 for a tensor of float64"),
     (lambda lib, x: lib.var(x, 0, unbiased=True, correction=1), np.ones(3), "both"),
     *(
-        (lambda lib, x, name=name: getattr(lib, name)(x, 0), np.ones((0, 3)), "none there")
+        (lambda lib, x, name=name: getattr(lib, name)(x, 0), np.ones((0, 3)), "no largest or smallest element")
         for name in ["amax", "amin", "max", "min", "argmax", "argmin", "median", "nanmedian", "mode"]
     ),
-    (lambda lib, x: lib.max(x), np.ones(0), "none there"),
-    (lambda lib, x: lib.argmax(x), np.ones((0, 2)), "none there"),
+    (lambda lib, x: lib.max(x), np.ones(0), "no largest or smallest element"),
+    (lambda lib, x: lib.argmax(x), np.ones((0, 2)), "no largest or smallest element"),
     (lambda lib, x: lib.topk(x, 4), np.ones((2, 3)), "k=4, but axis -1 of a tensor of shape .2, 3. has 3"),
     (lambda lib, x: lib.kthvalue(x, 0), np.ones((2, 3)), "k can be 1 to 3"),
     (lambda lib, x: lib.cov(x), np.ones((2, 3, 4)), "at most 2 axes"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from tinytorch.core.autograd import Function
 from tinytorch.core.losses import softplus as stable_softplus
 from tinytorch.core.tensor import FloatArray, Scalar, Tensor, from_numpy
 from tinytorch.ops._registry import operation
-from tinytorch.ops.elementwise import log1p, sigmoid
+from tinytorch.ops.elementwise import choose, sigmoid
 from tinytorch.ops.inplace import in_place
 
 # PyTorch has these beside those of torch.nn.functional.
@@ -45,7 +46,7 @@ def _softplus_of(x: Any) -> Any:
     """Return ``log(1 + exp(x))`` of a tensor or of an array, without overflow."""
     if not isinstance(x, Tensor):
         return stable_softplus(x)
-    return np.where(x > 0, x, 0) + log1p((-x.abs()).exp())
+    return _softplus(x, 1, math.inf)
 
 
 class SoftplusBackward(Function):
@@ -58,14 +59,14 @@ class SoftplusBackward(Function):
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
         scaled = a * self.beta
-        return (np.where(scaled > self.threshold, grad_output, grad_output * _sigmoid(scaled)),)
+        return (choose(scaled > self.threshold, grad_output, grad_output * _sigmoid(scaled)),)
 
 
 @operation(SoftplusBackward, method="_softplus")
 def _softplus(input: Tensor, beta: float, threshold: float) -> Tensor:
     x = input.data
     scaled = x * beta
-    return from_numpy(np.where(scaled > threshold, x, stable_softplus(scaled) / beta))
+    return from_numpy(choose(scaled > threshold, x, stable_softplus(scaled) / beta))
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -208,13 +209,13 @@ class LeakyReLUBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (np.where(a > 0, grad_output, grad_output * self.slope),)
+        return (choose(a > 0, grad_output, grad_output * self.slope),)
 
 
 @operation(LeakyReLUBackward, method="_leaky_relu")
 def _leaky_relu(input: Tensor, slope: float) -> Tensor:
     x = input.data
-    return from_numpy(np.where(x > 0, x, x * slope))
+    return from_numpy(choose(x > 0, x, x * slope))
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -243,16 +244,16 @@ class ELUBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        power = np.exp(np.where(a <= 0, a, 0) * self.input_scale)
+        power = np.exp(choose(a < 0, a) * self.input_scale)
         bent = grad_output * (self.scale * self.alpha * self.input_scale * power)
-        return (np.where(a <= 0, bent, grad_output * self.scale),)
+        return (choose(a <= 0, bent, grad_output * self.scale),)
 
 
 @operation(ELUBackward, method="_elu")
 def _elu(input: Tensor, alpha: float, scale: float = 1, input_scale: float = 1) -> Tensor:
     x = input.data
-    bent = np.expm1(np.where(x <= 0, x, 0) * input_scale) * alpha
-    result = np.where(x <= 0, bent, x)
+    bent = np.expm1(choose(x <= 0, x) * input_scale) * alpha
+    result = choose(x <= 0, bent, x)
     return from_numpy(result if scale == 1 else result * scale)
 
 
@@ -299,7 +300,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 class HardtanhBackward(Function):
-    """Gradient of ``out = clip(a, low, high)``: `grad_output` between the bounds, 0 on them and beyond."""
+    """Gradient of ``out = clip(a, low, high)``: `grad_output` between the bounds, 0 on them and beyond.
+
+    nan lets it through, as in PyTorch's CUDA kernels; on a CPU it depends there on where in the array the nan stands.
+    """
 
     def __init__(self, a: Tensor, low: Scalar, high: Scalar, *, output: Tensor | None = None) -> None:
         super().__init__(a, output=output)
@@ -307,7 +311,7 @@ class HardtanhBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (np.where((a > self.low) & (a < self.high), grad_output, 0),)
+        return (choose(~((a <= self.low) | (a >= self.high)), grad_output),)
 
 
 @operation(HardtanhBackward, method="_hardtanh")
@@ -343,6 +347,8 @@ def _hard(name: str, input: Any, low: Scalar, high: Scalar, inplace: bool) -> Te
         _check_floats(name, input)
     if low > high:
         raise ValueError(f"{name}() takes a min_val that is not above max_val, but got {low} and {high}.")
+    if input.dtype.kind == "u" and low < 0:
+        raise TypeError(f"{name}() was given min_val={low}, but {input.dtype} has no negative numbers. Use t.long().")
     if input.dtype.kind != "f":
         low, high = int(low), int(high)
     return _placed(inplace, name, _hardtanh, input, low, high)
@@ -353,7 +359,7 @@ class HardsigmoidBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (np.where((a > -3) & (a < 3), grad_output / 6, 0),)
+        return (choose((a > -3) & (a < 3), grad_output / 6),)
 
 
 @operation(HardsigmoidBackward, method="_hardsigmoid")
@@ -378,8 +384,8 @@ class HardswishBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        bent = grad_output * (np.where((a > -3) & (a < 3), a, 0) / 3 + 0.5)
-        return (np.where(a <= -3, 0, np.where(a < 3, bent, grad_output)),)
+        bent = grad_output * (choose((a > -3) & (a < 3), a) / 3 + 0.5)
+        return (choose(~(a <= -3), choose(a < 3, bent, grad_output)),)
 
 
 @operation(HardswishBackward, method="_hardswish")
@@ -407,7 +413,7 @@ class ThresholdBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (np.where(a <= self.threshold, 0, grad_output),)
+        return (choose(~(a <= self.threshold), grad_output),)
 
 
 @operation(ThresholdBackward, method="_threshold")

@@ -11,8 +11,8 @@ def _check_leaf(tensor: Tensor, how: str) -> None:
     if tensor._grad_fn is not None:
         made = tensor._grad_fn.name.removesuffix("Backward")
         raise RuntimeError(
-            f"{how} copies leaves only: this tensor is a result of {made}, and a copy would have a graph of its own, with "
-            "leaves that nobody sees. Use t.detach(), or t.clone() to keep the gradient."
+            f"{how} copies leaves only: this tensor is a result of {made}, and a copy would have a graph of its own, "
+            "with leaves that nobody sees. Use t.detach(), or t.clone() to keep the gradient."
         )
 
 

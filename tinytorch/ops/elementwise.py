@@ -11,7 +11,7 @@ import numpy as np
 
 from tinytorch.core import activations
 from tinytorch.core.autograd import ENHANCED, ClipBackward, Function, NotDifferentiableError, tracked, unbroadcast
-from tinytorch.core.tensor import Array, FloatArray, Scalar, Tensor, check_broadcast, from_numpy, operands
+from tinytorch.core.tensor import Array, FloatArray, Scalar, Tensor, check_broadcast, common_type, from_numpy, operands
 from tinytorch.ops._registry import NUMPY, P, R, as_function, composed, floats, operation
 from tinytorch.ops.indexing import nonzero
 from tinytorch.ops.shape import common_shape, promoted
@@ -178,6 +178,27 @@ def _refuse_bools(name: str, *arrays: Any) -> None:
     """Raise an error if all operands are truth values."""
     if all(isinstance(x, bool) or (isinstance(x, np.ndarray) and x.dtype.kind == "b") for x in arrays):
         raise TypeError(f"{name}() takes integers or floats, but got bools. Use t.long(), or a logical operation.")
+
+
+def choose(mask: Any, a: Any, b: Any = 0) -> Any:
+    """Return ``np.where(mask, a, b)``, of tensors or of arrays.
+
+    For arrays of one shape and dtype it works on the bits, several times faster: no branch depends on the mask then,
+    whose outcome a processor cannot guess.
+    """
+    zeros = isinstance(b, int) and b == 0
+    alike = isinstance(mask, np.ndarray) and isinstance(a, np.ndarray) and mask.shape == a.shape and a.itemsize <= 8
+    if not alike or not (zeros or (isinstance(b, np.ndarray) and b.shape == a.shape and b.dtype == a.dtype)):
+        return np.where(mask, a, b)
+    bits = mask.astype(f"i{a.itemsize}")
+    np.negative(bits, out=bits)  # -1 is all bits, 0 none
+    if zeros:
+        bits &= a.view(bits.dtype)
+    else:
+        other = b.view(bits.dtype)
+        bits &= a.view(bits.dtype) ^ other
+        bits ^= other
+    return bits.view(a.dtype)
 
 
 def _of_numbers_too(*numpy: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -353,11 +374,12 @@ def asinh(input: Tensor) -> Tensor:
 
 
 class AcoshBackward(Function):
-    """Gradient of ``out = acosh(a)``: ``grad_output / sqrt(a**2 - 1)``; infinite at 1, nan below."""
+    """Gradient of ``out = acosh(a)``: ``grad_output / sqrt(a**2 - 1)``; infinite at 1."""
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (grad_output / (np.sqrt(a - 1) * np.sqrt(a + 1)),)
+        with np.errstate(over="ignore"):  # an infinite square makes 0, which is right
+            return (grad_output / np.sqrt((a - 1) * (a + 1)),)
 
 
 @operation(AcoshBackward, np.arccosh)
@@ -532,7 +554,11 @@ def pow(input: Tensor | Scalar, exponent: Tensor | Scalar) -> Tensor:
     >>> pow(2, Tensor([1, 2, 3]))
     tensor([2., 4., 8.])
     """
-    return _left(input, exponent, "pow") ** exponent
+    input = _left(input, exponent, "pow")
+    if input.dtype.kind == "b":
+        _refuse_bools("pow", exponent.data if isinstance(exponent, Tensor) else exponent)
+        input = input if isinstance(exponent, Tensor) else input.to(np.int64)
+    return input**exponent
 
 
 # The normal distribution's integral
@@ -720,13 +746,14 @@ def _check_factor(name: str, factor: str, value: Any, *operands: Any) -> None:
         raise TypeError(f"{name}() of integers takes an integer as {factor}, but got {value}. Use t.float().")
 
 
-def _times(other: Any, alpha: Any, input: Any, name: str) -> Any:
+def _times(other: Any, alpha: Any, input: Tensor, name: str) -> Any:
     """Return ``other * alpha``, in the dtype that adding it to `input` gives."""
     _check_factor(name, "alpha", alpha, input, other)
-    if isinstance(other, Tensor) and other.dtype.kind == "b":
-        alpha = bool(alpha) if isinstance(input, Tensor) and input.dtype.kind == "b" else alpha
-    if isinstance(other, Tensor) and isinstance(input, Tensor) and input.dtype.kind == "f" != other.dtype.kind:
-        other = other.to(input.dtype)
+    dtype = np.result_type(*operands(input, other, f"{name}()"))
+    if dtype.kind == "b":
+        return other & bool(alpha)
+    if isinstance(other, Tensor) and other.dtype.kind != dtype.kind:
+        other = other.to(dtype)
     return other * alpha
 
 
@@ -755,10 +782,11 @@ def sub(input: Tensor | Scalar, other: Tensor | Scalar, *, alpha: Scalar = 1) ->
     Raises
     ------
     TypeError
-        If `alpha` is a fraction and both operands are integers, or if both are bools.
+        If `alpha` is a fraction and both operands are integers, or if one of the operands is a bool.
     """
+    for operand in (input, other):
+        _refuse_bools("sub", operand.data if isinstance(operand, Tensor) else operand)
     input = _left(input, other, "sub")
-    _refuse_bools("sub", input.data, other.data if isinstance(other, Tensor) else other)
     return input - (other if alpha == 1 else _times(other, alpha, input, "sub"))
 
 
@@ -1000,11 +1028,13 @@ class MaximumBackward(PairFunction):
 
     def grad_a(self, grad_output: FloatArray, *saved: Any) -> FloatArray:
         a, b = saved
-        return np.where(a == b, grad_output / 2, np.where(a < b, 0, grad_output))
+        grad: FloatArray = choose(a == b, grad_output / 2, choose(~(a < b), grad_output))
+        return grad
 
     def grad_b(self, grad_output: FloatArray, *saved: Any) -> FloatArray:
         a, b = saved
-        return np.where(a == b, grad_output / 2, np.where(a > b, 0, grad_output))
+        grad: FloatArray = choose(a == b, grad_output / 2, choose(~(a > b), grad_output))
+        return grad
 
 
 @operation(MaximumBackward)
@@ -1041,10 +1071,12 @@ class FmaxBackward(PairFunction):
     """Gradient of ``out = fmax(a, b)``: `grad_output` for what is the result; for a, where they are equal."""
 
     def grad_a(self, grad_output: FloatArray, *saved: Any) -> FloatArray:
-        return np.where(self.is_first(*saved), grad_output, 0)
+        grad: FloatArray = choose(self.is_first(*saved), grad_output)
+        return grad
 
     def grad_b(self, grad_output: FloatArray, *saved: Any) -> FloatArray:
-        return np.where(self.is_first(*saved), 0, grad_output)
+        grad: FloatArray = choose(~self.is_first(*saved), grad_output)
+        return grad
 
     def is_first(self, a: Any, b: Any) -> Any:
         """Return where `a` is the result."""
@@ -1165,25 +1197,19 @@ class ClampBackward(Function):
         if low is not None and high is not None:
             below, above = below & (low < high), above | (high < low)
         pairs = zip((kept, below, above), self.input_shapes, self.needs_input_grad, strict=True)
-        return tuple(
-            unbroadcast(np.where(mask, grad_output, 0), shape) if needed else None for mask, shape, needed in pairs
-        )
+        return tuple(unbroadcast(choose(mask, grad_output), shape) if needed else None for mask, shape, needed in pairs)
 
 
 @operation(ClampBackward, method="_clamp")
 def _clamp(input: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
-    arrays = [x.data for x in (input, low, high) if x is not None]
-    common_shape([x.shape for x in arrays], "clamp")
-    dtype = promoted([x for x in arrays if x.ndim] or arrays)
-    if any(x.dtype.kind == "f" for x in arrays) and dtype.kind != "f":
-        dtype = promoted(arrays)
-    if dtype.kind == "b":
-        raise TypeError("clamp() takes integers or floats, but got bools. Use t.long(), or a logical operation.")
-    result = input.data.astype(dtype, copy=False)
+    common_shape([x.shape for x in (input, low, high) if x is not None], "clamp")
+    if low is not None and high is not None:
+        _refuse_bools("clamp", input.data, low.data, high.data)
+    result = input.data
     if low is not None:
-        result = np.maximum(result, low.data.astype(dtype, copy=False))
+        result = np.maximum(*common_type(result, low.data))
     if high is not None:
-        result = np.minimum(result, high.data.astype(dtype, copy=False))
+        result = np.minimum(*common_type(result, high.data))
     return from_numpy(result)
 
 
@@ -1279,8 +1305,8 @@ class WhereBackward(Function):
         (condition,) = self.saved_tensors
         _, shape_a, shape_b = self.input_shapes
         _, need_a, need_b = self.needs_input_grad
-        grad_a = unbroadcast(np.where(condition, grad_output, 0), shape_a) if need_a else None
-        grad_b = unbroadcast(np.where(condition, 0, grad_output), shape_b) if need_b else None
+        grad_a = unbroadcast(choose(condition, grad_output), shape_a) if need_a else None
+        grad_b = unbroadcast(choose(~condition, grad_output), shape_b) if need_b else None
         return None, grad_a, grad_b
 
 
@@ -1288,7 +1314,7 @@ class WhereBackward(Function):
 def _where(condition: Tensor, input: Tensor, other: Any) -> Tensor:
     a, b = operands(input, other, "where()")
     common_shape([condition.shape, np.shape(a), np.shape(b)], "where")
-    return from_numpy(np.where(condition.data, a, b))
+    return from_numpy(choose(condition.data, a, b))
 
 
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
@@ -1354,7 +1380,7 @@ class NanToNumBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         (a,) = self.saved_tensors
-        return (np.where(np.isfinite(a), grad_output, 0),)
+        return (choose(np.isfinite(a), grad_output),)
 
 
 @operation(NanToNumBackward)
@@ -1411,7 +1437,7 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
     Examples
     --------
     >>> lerp(Tensor([0, 0]), Tensor([10, 20]), 0.25)
-    tensor([2.5000, 5.0000])
+    tensor([2.5, 5.0])
     """
     _check_tensor("lerp", end)
     arrays = [x.data for x in (input, end, weight) if isinstance(x, Tensor)]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.autograd import (
+    ENHANCED,
     ChangedInPlaceError,
     Function,
     NotDifferentiableError,
@@ -30,7 +31,7 @@ from tinytorch.ops._registry import operation
 __all__: list[str] = []
 
 # Methods of which there is a second one, with an underscore, that writes its result into the tensor itself.
-_TWINS = (
+TWINS = (
     *("add", "sub", "mul", "div", "pow", "neg", "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt"),
     *("rsqrt", "reciprocal", "square", "sign", "floor", "ceil", "round", "trunc", "frac", "fmod", "remainder"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "sigmoid", "relu", "lerp"),
@@ -216,7 +217,7 @@ def _drawn(kind: str) -> Callable[..., Tensor]:
 
 def add_in_place_methods() -> None:
     """Give `Tensor` its methods with an underscore, after all others are there."""
-    for name in _TWINS:
+    for name in TWINS:
         setattr(Tensor, f"{name}_", in_place(f"{name}_()", _calling(name)))
     for sign, name in _OPERATORS.items():
         setattr(Tensor, f"__i{name}__", in_place(f"{sign}=", _calling(f"__{name}__")))
@@ -229,7 +230,7 @@ def add_in_place_methods() -> None:
     }
     for name, compute in others.items():
         setattr(Tensor, f"{name}_", in_place(f"{name}_()", compute))
-    Tensor.__setitem__ = _set_item  # type: ignore[method-assign]
+    ENHANCED.append((Tensor, "__setitem__", lambda refusing: _set_item))
 
 
 def _calling(name: str) -> Callable[..., Tensor]:

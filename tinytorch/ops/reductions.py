@@ -95,13 +95,13 @@ def check_floats(input: Tensor, name: str) -> None:
         raise TypeError(f"{name}() needs floats, but this tensor holds {input.dtype}. Use {name}(t.float()).")
 
 
-def check_not_empty(input: Tensor, axes: Iterable[int], name: str) -> None:
-    """Raise an error if one of the axes has no element to choose."""
-    for axis in axes:
-        if input.ndim and input.shape[axis] == 0:
-            raise IndexError(
-                f"{name}() chooses one element along axis {axis}, but a tensor of shape {input.shape} has none there."
-            )
+def check_not_empty(input: Tensor, axes: Iterable[int], name: str, dim: Any = None) -> None:
+    """Raise an error if one of the axes has no element to choose; `dim` is what the user called them."""
+    if input.ndim and builtins.any(input.shape[axis] == 0 for axis in axes):
+        raise ValueError(
+            f"{name}(): a tensor of shape {input.shape} has no largest or smallest element along dim={dim}: there is "
+            "nothing to choose from."
+        )
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -356,7 +356,7 @@ def amax(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 
     Raises
     ------
-    IndexError
+    ValueError
         If there is nothing to choose from.
     """
     return _extreme("amax", input, dim, keepdim)
@@ -369,7 +369,7 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 
     Raises
     ------
-    IndexError
+    ValueError
         If there is nothing to choose from.
     """
     return _extreme("amin", input, dim, keepdim)
@@ -378,7 +378,7 @@ def amin(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
 def _extreme(name: str, input: Tensor, dim: Dims, keepdim: bool) -> Tensor:
     check_tensor(input, name)
     axes = axes_of(input, dim, name)
-    check_not_empty(input, axes, name)
+    check_not_empty(input, axes, name, dim)
     result: Tensor = getattr(Tensor, name)(input, axes, keepdim)
     return result
 
@@ -433,7 +433,7 @@ def _largest(name: str, along: Callable[..., Any], input: Tensor, dim: Any, keep
     if dim is None:
         return _extreme(f"a{name}", input, None, keepdim)
     axis = axis_of(dim, input.ndim, name)
-    check_not_empty(input, [axis], name)
+    check_not_empty(input, [axis], name, dim)
     return along(input, axis, keepdim)
 
 
@@ -452,7 +452,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 def _where_largest(name: str, where: Callable[..., Tensor], input: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     check_tensor(input, name)
     axis = None if dim is None else axis_of(dim, input.ndim, name)
-    check_not_empty(input, range(input.ndim) if axis is None else [axis], name)
+    check_not_empty(input, range(input.ndim) if axis is None else [axis], name, dim)
     return where(input, axis, keepdim)
 
 
@@ -1211,7 +1211,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     check_tensor(input, "median")
     if dim is None:
         return _median(input)
-    check_not_empty(input, [axis_of(dim, input.ndim, "median")], "median")
+    check_not_empty(input, [axis_of(dim, input.ndim, "median")], "median", dim)
     return _chosen("median", input, dim, lambda rows: _median_indices(rows, ignore_nan=False), not keepdim)
 
 
@@ -1222,7 +1222,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     if dim is None:
         numbers = input.data == input.data
         return _median(input if numbers.all() or not numbers.any() else input[numbers])
-    check_not_empty(input, [axis_of(dim, input.ndim, "nanmedian")], "nanmedian")
+    check_not_empty(input, [axis_of(dim, input.ndim, "nanmedian")], "nanmedian", dim)
     return _chosen("nanmedian", input, dim, lambda rows: _median_indices(rows, ignore_nan=True), not keepdim)
 
 
@@ -1247,7 +1247,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Extremum:
     Extremum(values=tensor(1.), indices=tensor(2))
     """
     check_tensor(input, "mode")
-    check_not_empty(input, [axis_of(dim, input.ndim, "mode")], "mode")
+    check_not_empty(input, [axis_of(dim, input.ndim, "mode")], "mode", dim)
     return _chosen("mode", input, dim, _mode_indices, not keepdim)
 
 

@@ -1,0 +1,86 @@
+"""Methods that change a tensor in place: recorded on a tensor in between, and written past recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch.ops.inplace import TWINS
+
+from .harness import Case, compare, numbers, torch
+
+# What the methods with other arguments than the tensor itself are given: from the library, and a second tensor.
+ARGUMENTS: dict[str, Callable[..., tuple[Any, ...]]] = {
+    **dict.fromkeys(("add", "sub", "mul", "div", "fmod", "remainder"), lambda lib, w: (w,)),
+    "pow": lambda lib, w: (2,),
+    "lerp": lambda lib, w: (w, 0.25),
+    "clamp": lambda lib, w: (0.3, 0.6),
+    "clip": lambda lib, w: (0.3, None),
+    "addcmul": lambda lib, w: (w, w),
+    "addcdiv": lambda lib, w: (w, w),
+    "masked_fill": lambda lib, w: (lib.tensor([[True, False, False], [False, True, True]]), 0.5),
+    "scatter": lambda lib, w: (1, lib.tensor([[0, 2], [1, 0]]), 0.5),
+    "scatter_add": lambda lib, w: (1, lib.tensor([[0, 2, 2], [1, 0, 0]]), w),
+    "index_add": lambda lib, w: (0, lib.tensor([1, 0]), w),
+    "cumsum": lambda lib, w: (1,),
+    "cumprod": lambda lib, w: (1,),
+}
+
+
+def in_place(name: str) -> Callable[..., Any]:
+    def call(lib: Any, x: Any, w: Any) -> Any:
+        y = x * 1
+        same = getattr(y, f"{name}_")(*ARGUMENTS.get(name, lambda lib, w: ())(lib, w))
+        assert same is y
+        return y * y
+
+    return call
+
+
+CASES = [Case(name, in_place(name), numbers((2, 3), (2, 3), low=0.2, high=0.8)) for name in TWINS]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_recorded_change_agrees_with_pytorch(case: Case, dtype: str) -> None:
+    for seed in range(2):
+        compare(case, seed, dtype)
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_change_past_recording_is_seen_by_views(name: str) -> None:
+    """The memory itself is written, so whoever looks into it sees it."""
+    data = np.random.default_rng(0).uniform(0.2, 0.8, (2, 3))
+    seen = []
+    for lib in (tinytorch, torch):
+        x, w = lib.from_numpy(data.copy()), lib.from_numpy(data[::-1].copy())
+        view = x[0]
+        with lib.no_grad():
+            getattr(x, f"{name}_")(*ARGUMENTS.get(name, lambda lib, w: ())(lib, w))
+        seen.append(view.numpy())
+    np.testing.assert_allclose(seen[0], seen[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("sign", "change"), [("+", "y += w"), ("-", "y -= w"), ("*", "y *= w"), ("/", "y /= w")])
+def test_operators_that_assign(sign: str, change: str) -> None:
+    def call(lib: Any, x: Any, w: Any) -> Any:
+        names = {"y": x * 1, "w": w}
+        first = names["y"]
+        exec(change, names)
+        assert names["y"] is first
+        return first * first
+
+    compare(Case(sign, call, numbers((2, 3), (3,), low=0.2)), 0)
+
+
+@pytest.mark.parametrize("fill", [lambda t: t.uniform_(2.0, 3.0), lambda t: t.normal_(2.0, 0.5)])
+def test_draws_fill_the_tensor(fill: Callable[..., Any]) -> None:
+    tinytorch.manual_seed(0)
+    t = tinytorch.zeros(10_000)
+    assert fill(t) is t
+    assert t.dtype == np.float32
+    assert abs(t.mean().item() - (2.5 if t.max().item() <= 3.0 and t.min().item() >= 2.0 else 2.0)) < 0.05
