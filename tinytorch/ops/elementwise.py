@@ -186,8 +186,8 @@ def choose(mask: Any, a: Any, b: Any = 0) -> Any:
     For arrays of one shape and dtype it works on the bits, several times faster: no branch depends on the mask then,
     whose outcome a processor cannot guess.
     """
-    zeros = isinstance(b, int) and b == 0
     alike = isinstance(mask, np.ndarray) and isinstance(a, np.ndarray) and mask.shape == a.shape and a.itemsize <= 8
+    zeros = alike and isinstance(b, int) and b == 0 and a.dtype.kind != "b"  # a bool and the number 0 make an integer
     if not alike or not (zeros or (isinstance(b, np.ndarray) and b.shape == a.shape and b.dtype == a.dtype)):
         return np.where(mask, a, b)
     bits = mask.astype(f"i{a.itemsize}")
