@@ -245,7 +245,7 @@ CASES = [
     ),
     Case("where does not mix", lambda lib, x: lib.where(x > 0, lib.sqrt(x.clamp(min=0.1)), x * 2), numbers((5,))),
     Case(
-        "nan_to_num",
+        "nan_to_num anywhere",
         lambda lib, x: [
             lib.nan_to_num(x),
             x.nan_to_num(1.0, 2.0, 3.0),
@@ -691,6 +691,7 @@ def test_numpy_functions_without_a_gradient() -> None:
         assert function(x, y).tolist() == function(x, b).tolist() == function(a, b).tolist()
     assert np.allclose(x, y, equal_nan=True) is False
     assert np.allclose(x[:2], y[:2], equal_nan=True) is True
+    assert np.isclose(x, b.astype("float32")).tolist() == [True, False, False]
     assert np.array_equal(x, x) is False
     assert np.array_equal(x[:1], a[:1]) is True
 

@@ -1283,12 +1283,10 @@ def clamp_max(input: Tensor, max: Tensor | Scalar) -> Tensor:
 
 def _np_clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Tensor:
     bounds = [min if a_min is None else a_min, max if a_max is None else a_max]
-    if any(isinstance(x, Tensor | np.ndarray) for x in (a, *bounds)):
-        like = next(x for x in (a, *bounds) if isinstance(x, Tensor))
-        a = tensor_beside(a, like)
-        if any(isinstance(x, Tensor | np.ndarray) for x in bounds):
-            bounds = [None if x is None else tensor_beside(x, a) for x in bounds]
-    return clamp(a, *bounds)
+    input = tensor_beside(a, next(x for x in (a, *bounds) if isinstance(x, Tensor)))
+    if any(isinstance(bound, Tensor | np.ndarray) for bound in bounds):
+        bounds = [None if bound is None else tensor_beside(bound, input) for bound in bounds]
+    return clamp(input, *bounds)
 
 
 NUMPY[np.clip] = _np_clip
