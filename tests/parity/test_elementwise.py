@@ -674,6 +674,10 @@ def test_numpy_clip() -> None:
     assert [y.tolist() for y in bounded] == [[0, 0.5, 1], [0, 0.5, 1], [0, 0.5, 1], [0, 1, 1]]
     assert all(y.requires_grad for y in bounded)
     assert np.clip(x, None, 1).tolist() == [-2, 0.5, 1]
+    rows = x.clip(min=np.array([[0.0], [1.0]]))
+    (grad,) = tinytorch.autograd.grad(rows.sum(), [x])
+    assert rows.tolist() == [[0, 0.5, 3], [1, 1, 3]]
+    assert grad.tolist() == [0, 1, 2]
     y: Any = np.clip(a, x - 1, 10)
     (grad,) = tinytorch.autograd.grad(y.sum(), [x])
     assert y.tolist() == a.tolist()

@@ -1213,22 +1213,20 @@ def _clamp(input: Tensor, low: Tensor | None, high: Tensor | None) -> Tensor:
     return from_numpy(result)
 
 
-def _clamp_between_any(clip: Method, input: Tensor, min: Any, max: Any) -> Tensor:
-    """Return what `clip`, which takes numbers, returns; or, between tensors, the same by a rule for three tensors."""
-    bounds = [bound for bound in (min, max) if bound is not None]
-    if not any(isinstance(bound, Tensor) for bound in bounds):
-        return clip(input, min, max)  # type: ignore[no-any-return]
-    if not all(isinstance(bound, Tensor) for bound in bounds):
-        raise TypeError("clamp() takes numbers or tensors as bounds, but got one of each. Use two of a kind.")
-    return _clamp(input, min, max)
-
-
 def _with_tensor_bounds(original: Method) -> Method:
-    clip = tracked(original, ClipBackward)
+    """Return the lesson's ``clip()``, which takes numbers, as a method that takes tensors as well."""
+    between_numbers = tracked(original, ClipBackward)
 
     @functools.wraps(original)
     def method(self: Tensor, min: Any = None, max: Any = None) -> Tensor:
-        return _clamp_between_any(clip, self, min, max)
+        bounds = [bound for bound in (min, max) if bound is not None]
+        if all(isinstance(bound, bool | int | float | np.generic) for bound in bounds):
+            return between_numbers(self, min, max)
+        if not all(isinstance(bound, Tensor | np.ndarray) for bound in bounds):
+            found = " and ".join(type(bound).__name__ for bound in bounds)
+            raise TypeError(f"clamp() takes numbers as bounds, or tensors, but got {found}. Use two of a kind.")
+        low, high = (None if bound is None else tensor_beside(bound, self) for bound in (min, max))
+        return _clamp(self, low, high)
 
     return method
 
