@@ -87,8 +87,8 @@ def _of_leaf(leaf: Tensor) -> list[Hook]:
 
 
 def any_hooks() -> bool:
-    """Return whether a hook may be waiting somewhere."""
-    return any(_of_leaves.values()) or any(_of_nodes.values())
+    """Return whether a hook may be waiting somewhere; asked at every ``backward()``, so it only counts places."""
+    return bool(_of_leaves) or len(_of_nodes) > 0
 
 
 def hooked(place: Function | Tensor, grad: Any) -> Any:

@@ -407,7 +407,7 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
         if edge is None:
             continue
         grad = grads[i]
-        if not isinstance(grad, np.ndarray | np.generic | Tensor):
+        if not isinstance(grad, (np.ndarray, np.generic, Tensor)):
             raise NotDifferentiableError(
                 f"{node.name} returned {'no gradient' if grad is None else type(grad).__name__} for input {i}, which "
                 "needs one. Return an array of its shape."
