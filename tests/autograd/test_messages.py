@@ -291,3 +291,13 @@ def test_numpy_functions_keep_the_gradient_or_refuse() -> None:
     with pytest.raises(NotDifferentiableError, match=r"t.detach\(\).numpy\(\)"):
         np.asarray(x)
     assert isinstance(np.interp(x.detach(), [0, 3], [0, 3]), Tensor)
+
+
+def test_an_exponent_of_zero_has_its_mixed_second_derivative() -> None:
+    """d/db of b * a**(b - 1) at b = 0 is 1 / a."""
+    a, b = leaf([2.0, 0.5]), leaf([0.0, 0.0])
+    (slope,) = autograd.grad((a**b).sum(), a, create_graph=True)
+    assert slope is not None
+    (mixed,) = autograd.grad(slope.sum(), b)
+    assert mixed is not None
+    np.testing.assert_allclose(mixed.data, [0.5, 2.0])

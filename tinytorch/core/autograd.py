@@ -610,8 +610,12 @@ class PowBackward(Function):
         need_a, need_b = self.needs_input_grad
         grad_a = grad_b = None
         if need_a:
-            # Where b is 0 the factor b makes the product 0, as long as the power beside it is finite: a**0 is 1.
-            one_less = (b - 1 if b else 0) if isinstance(b, int | float) else np.where(b == 0, 0, b - 1)
+            # Where b is 0 the factor b makes the product 0, as long as the power beside it is a number: a**0 is 1.
+            one_less: Any = 0
+            if not isinstance(b, int | float):
+                one_less = np.where((b == 0) & ((a == 0) | (a != a)), 0, b - 1)
+            elif b:
+                one_less = b - 1
             grad_a = unbroadcast(grad_output * (b * a**one_less), shape_a)
         if need_b:
             with np.errstate(invalid="ignore", divide="ignore"):
