@@ -146,8 +146,8 @@ the bias is the sum of the two rows:
 The same holds for an axis of length 1 that was stretched: a `(2, 1)` column beside a `(2, 3)` batch gets the sum
 over each row, `[[6], [15]]`. Broadcasting copies; its gradient sums the copies.
 
-Write it in two steps. First sum over the axes in front that the smaller shape does not have. Then sum, with
-`keepdims=True`, over the axes where the smaller shape has 1 and the gradient has more.
+So sum over two kinds of axes: those in front that the smaller shape does not have, and those where it has 1. With
+`keepdims=True` every axis stays where it is; a `reshape` at the end drops those in front.
 """
 
 
@@ -171,10 +171,10 @@ def unbroadcast(grad: FloatArray, shape: tuple[int, ...]) -> FloatArray:
     if grad.shape == shape:
         return grad
     ### BEGIN SOLUTION
-    grad = grad.sum(axis=tuple(range(grad.ndim - len(shape))))
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and grad.shape[i] != 1)
-    grad = grad.sum(axis=stretched, keepdims=True)
-    return grad
+    added = grad.ndim - len(shape)
+    stretched = [added + i for i, n in enumerate(shape) if n == 1]
+    total: FloatArray = grad.sum(axis=(*range(added), *stretched), keepdims=True)
+    return total.reshape(shape)
     ### END SOLUTION
 
 
@@ -286,6 +286,8 @@ class Function:
     ----------
     next_functions
         For each input the node that made it, the tensor itself if it is a leaf, or None if it needs no gradient.
+    needs_input_grad
+        For each input, whether a gradient is needed.
     input_shapes
         The shape of each input.
     shape, dtype
@@ -303,28 +305,38 @@ class Function:
     def __init__(self, *inputs: Any, output: Tensor | None = None) -> None:
         # This runs at every operation of every forward pass: one loop, and nothing that can wait for the way back.
         values: list[Any] = []
+        shapes: list[tuple[int, ...]] = []
         edges: list[Edge] = []
+        needed: list[bool] = []
         for x in inputs:
             if isinstance(x, Tensor):
                 values.append(x.data)
+                shapes.append(x.data.shape)
                 edges.append((x._grad_fn or x) if x.requires_grad else None)
+                needed.append(x.requires_grad)
             else:
                 values.append(x.item() if isinstance(x, np.generic) else x)  # a plain number, which takes any type
+                shapes.append(getattr(x, "shape", ()))
                 edges.append(None)
+                needed.append(False)
         self.made = _time
-        self.input_shapes = tuple([getattr(value, "shape", ()) for value in values])
+        self.input_shapes = tuple(shapes)
         self.next_functions = tuple(edges)
-        self.saved: tuple[Any, ...] | None = tuple(values) if "inputs" in self.saves else ()
-        if "factors" in self.saves:  # what an input is multiplied by is needed only if that input's gradient is
-            a, b = values
-            self.saved = (None if edges[1] is None else a, None if edges[0] is None else b)
+        self.needs_input_grad = tuple(needed)
+        self.saved = self._saved_of(values, output) if self.saves else ()
         if output is None:
             self._without_output(values)
             return
         self.shape, self.dtype = output.data.shape, output.data.dtype
         self._output: weakref.ref[Tensor] | None = weakref.ref(output)
-        if "output" in self.saves:
-            self.saved += (output.data,)
+
+    def _saved_of(self, values: list[Any], output: Tensor | None) -> tuple[Any, ...] | None:
+        """Return what `saves` names."""
+        if "factors" in self.saves:  # what an input is multiplied by is needed only if that input's gradient is
+            (a, b), (edge_a, edge_b) = values, self.next_functions
+            return (None if edge_b is None else a, None if edge_a is None else b)
+        saved = tuple(values) if "inputs" in self.saves else ()
+        return saved if output is None or "output" not in self.saves else (*saved, output.data)
 
     def _without_output(self, values: list[Any]) -> None:
         """Say what the output is like from the inputs of an elementwise operation."""
@@ -337,11 +349,6 @@ class Function:
     def name(self) -> str:
         """What the operation is called, for example ``AddBackward``."""
         return type(self).__name__
-
-    @property
-    def needs_input_grad(self) -> tuple[bool, ...]:
-        """For each input, whether a gradient is needed."""
-        return tuple([edge is not None for edge in self.next_functions])
 
     @property
     def released(self) -> bool:
@@ -435,7 +442,7 @@ class AddBackward(Function):
         self.check_shape(grad_output)
         ### BEGIN SOLUTION
         pairs = zip(self.input_shapes, self.needs_input_grad, strict=True)
-        return tuple(unbroadcast(grad_output, shape) if needed else None for shape, needed in pairs)
+        return tuple([unbroadcast(grad_output, shape) if needed else None for shape, needed in pairs])
         ### END SOLUTION
 
 
@@ -632,22 +639,23 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
             "requires_grad=True forgotten, or was it computed inside no_grad(), from a detach(), or by something that "
             "has no slope, such as a comparison, argmax or long()?"
         )
+    data = tensor.data
     if gradient is None:
-        if tensor.size != 1:
+        if data.size != 1:
             raise RuntimeError(
                 f"backward() starts from one number, but this tensor has shape {tensor.shape}. Reduce it first, for "
                 f"example with .mean() or .sum(), or pass gradient=, a tensor of shape {tensor.shape}."
             )
-        return np.ones(tensor.shape, tensor.dtype)
+        return np.ones(data.shape, data.dtype)
     seed = gradient.data if isinstance(gradient, Tensor) else np.asarray(gradient)
     if seed.dtype.kind not in "biuf":
         raise TypeError(f"backward() needs a gradient of real numbers, but got {seed.dtype}.")
-    if seed.shape != tensor.shape:
+    if seed.shape != data.shape:
         raise GradientShapeError(
             f"backward() was given a gradient of shape {seed.shape} for a tensor of shape {tensor.shape}. "
             "The two must be equal."
         )
-    return seed.astype(tensor.dtype, copy=False)
+    return seed if seed.dtype == data.dtype else seed.astype(data.dtype)
 
 
 def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[Function | Tensor, FloatArray]]:
@@ -671,21 +679,32 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
             f"{node.name} has {len(edges)} inputs, but apply() returned {len(grads)} gradients. "
             "Return one for each input, None where none is needed."
         )
-    for i, edge in enumerate(edges):
+    for edge, grad, shape in zip(edges, grads, node.input_shapes, strict=True):
         if edge is None:
             continue
-        grad = grads[i]
-        if not isinstance(grad, (np.ndarray, np.generic, Tensor)):
-            raise NotDifferentiableError(
+        if not isinstance(grad, _ARRAYS) or grad.shape != shape:
+            raise _wrong_gradient(node, grads)
+        dtype = edge.dtype
+        yield edge, grad if grad.dtype is dtype else grad.astype(dtype)
+
+
+_ARRAYS = (np.ndarray, np.generic, Tensor)
+
+
+def _wrong_gradient(node: Function, grads: tuple[Any, ...]) -> Exception:
+    """Return the error of the first gradient that is none, or of another shape than its input."""
+    for i, (edge, grad, shape) in enumerate(zip(node.next_functions, grads, node.input_shapes, strict=True)):
+        if edge is not None and not isinstance(grad, _ARRAYS):
+            return NotDifferentiableError(
                 f"{node.name} returned {'no gradient' if grad is None else type(grad).__name__} for input {i}, which "
                 "needs one. Return an array of its shape."
             )
-        if grad.shape != edge.shape:
-            raise GradientShapeError(
-                f"{node.name} returned a gradient of shape {grad.shape} for input {i}, whose shape is {edge.shape}. "
+        if edge is not None and grad.shape != shape:
+            return GradientShapeError(
+                f"{node.name} returned a gradient of shape {grad.shape} for input {i}, whose shape is {shape}. "
                 "The two must be equal: is there a broadcast that was not undone, or a transpose too many?"
             )
-        yield edge, grad if grad.dtype == edge.dtype else grad.astype(edge.dtype)
+    raise AssertionError(f"all gradients of {node.name} are right.")
 
 
 def accumulate(grads: dict[Any, FloatArray]) -> None:
@@ -697,7 +716,7 @@ def accumulate(grads: dict[Any, FloatArray]) -> None:
         If a leaf does not hold floats.
     """
     for leaf in grads:
-        if leaf.dtype.kind != "f":
+        if leaf.data.dtype.kind != "f":
             raise TypeError(f"a leaf of shape {leaf.shape} holds {leaf.dtype}, and only floats can have a gradient.")
     moved = None
     while grads:  # one at a time, so that no gradient is held twice
@@ -708,7 +727,9 @@ def accumulate(grads: dict[Any, FloatArray]) -> None:
         data = leaf.data
         values = (data if data.size < 16 else data.flat[:: data.size // 8]).tobytes()
         if leaf.grad is None:
-            leaf.grad = from_numpy(np.array(grad))  # a copy: rules may hand one array to several inputs
+            # A copy, unless nobody else holds the array: rules may hand one to several inputs, or keep it.
+            alone = sys.getrefcount(grad) == _ALONE and grad.base is None
+            leaf.grad = from_numpy(grad if alone else np.array(grad))
         else:
             if getattr(leaf, "_grad_at", values) != values and leaf.grad.data.any():
                 moved = leaf
@@ -724,6 +745,15 @@ def accumulate(grads: dict[Any, FloatArray]) -> None:
         )
 
 
+def _references() -> int:
+    """Return what is counted for an array that nothing but one local variable holds."""
+    array = np.empty(0)
+    return sys.getrefcount(array)
+
+
+_ALONE = _references()
+
+
 def _users_frame() -> int:
     """Return how many frames above the caller's the first one outside of this package is, the walk itself aside."""
     level, frame = 3, sys._getframe(3)
@@ -734,6 +764,19 @@ def _users_frame() -> int:
 
 # %% tags=["backward"]
 #| export
+def propagate(order: list[Function], grads: dict[Any, FloatArray], retain_graph: bool) -> None:
+    """Carry the gradients in `grads` through the nodes of `order`, until only those of the leaves are left."""
+    ### BEGIN SOLUTION
+    for node in order:
+        grad_output = grads.pop(node)
+        node.show(grad_output)
+        for edge, grad in input_gradients(node, grad_output):
+            grads[edge] = grads[edge] + grad if edge in grads else grad
+        if not retain_graph:
+            node.release()
+    ### END SOLUTION
+
+
 def backward(tensor: Tensor, gradient: Any = None, retain_graph: bool = False) -> None:
     """Compute the gradients of everything `tensor` was made from.
 
@@ -778,15 +821,7 @@ def backward(tensor: Tensor, gradient: Any = None, retain_graph: bool = False) -
     for node in order:
         _ = node.saved_tensors  # a released node is an error now, before any gradient has changed
     grads: dict[Any, FloatArray] = {start: seed}
-    ### BEGIN SOLUTION
-    for node in order:
-        grad_output = grads.pop(node)
-        node.show(grad_output)
-        for edge, grad in input_gradients(node, grad_output):
-            grads[edge] = grads[edge] + grad if edge in grads else grad
-        if not retain_graph:
-            node.release()
-    ### END SOLUTION
+    propagate(order, grads, retain_graph)
     accumulate(grads)
 
 
@@ -1651,12 +1686,20 @@ saved. The switch belongs to one thread, so that one thread may predict while an
 # %% tags=["no_grad"]
 #| export
 _F = TypeVar("_F", bound=Callable[..., Any])
-_mode = threading.local()
+
+
+class _Mode(threading.local):
+    """What a thread has switched: each thread has its own."""
+
+    enabled = True
+
+
+_mode = _Mode()
 
 
 def is_grad_enabled() -> bool:
     """Return whether operations of this thread are recorded."""
-    return getattr(_mode, "enabled", True)
+    return _mode.enabled
 
 
 class grad_mode(ContextDecorator):  # noqa: N801
@@ -1767,7 +1810,8 @@ def tracked(original: Callable[..., Tensor], rule: Callable[..., Function]) -> C
     def operation(*args: Any, **kwargs: Any) -> Tensor:
         result = original(*args, **kwargs)
         if wants_grad(args, kwargs) and is_grad_enabled() and result.data.dtype.kind == "f":
-            args, kwargs = positional(original, args, kwargs)
+            if kwargs:
+                args, kwargs = positional(original, args, kwargs)
             result.requires_grad = True
             result._grad_fn = rule(*args, output=result, **kwargs)
         return result
@@ -1780,7 +1824,7 @@ def positional(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Turn operands that were passed by name into positional arguments; rules take their inputs in order."""
-    if not kwargs or not any(isinstance(x, Tensor | np.ndarray) for x in kwargs.values()):
+    if not any(isinstance(x, Tensor | np.ndarray) for x in kwargs.values()):
         return args, kwargs
     bound = inspect.signature(function).bind(*args, **kwargs)
     return bound.args, bound.kwargs
