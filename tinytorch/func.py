@@ -13,7 +13,7 @@ from tinytorch.autograd import functional
 from tinytorch.autograd._modes import enable_grad
 from tinytorch.core.autograd import is_grad_enabled, topological_order
 from tinytorch.core.tensor import Tensor
-from tinytorch.ops.shape import stack, unbind
+from tinytorch.ops.joining import stack, unbind
 
 
 def grad(func: Callable[..., Any], argnums: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable[..., Any]:

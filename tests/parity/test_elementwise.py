@@ -5,12 +5,14 @@ from __future__ import annotations
 import doctest
 import math
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import tinytorch
+import tinytorch.ops
 from tinytorch import Tensor
 from tinytorch.core.autograd import NotDifferentiableError
 from tinytorch.ops import activations, elementwise
@@ -77,7 +79,20 @@ def squared(call: Call) -> Call:
 
 STRAIGHT = {"neg", "negative", "positive", "abs", "absolute", "sign", "floor", "ceil", "round", "trunc", "fix"}
 STRAIGHT |= {"frac", "nan_to_num", "relu", "maximum", "minimum", "fmax", "fmin", "add", "sub", "subtract"}
-STRAIGHT |= {"remainder", "fmod", "leaky_relu", "hardtanh", "relu6", "hardsigmoid", "threshold"}
+STRAIGHT |= {
+    "hardshrink",
+    "softshrink",
+    "deg2rad",
+    "rad2deg",
+    "copysign",
+    "remainder",
+    "fmod",
+    "leaky_relu",
+    "hardtanh",
+    "relu6",
+    "hardsigmoid",
+    "threshold",
+}
 
 
 def bent(name: str, call: Call) -> Call:
@@ -101,11 +116,15 @@ UNARY = {
     **dict.fromkeys(["erf", "erfc", "exp", "exp2", "expm1", "square", "neg", "negative", "positive"], (-3.0, 3.0)),
     **dict.fromkeys(["log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal"], (0.5, 3.0)),
     **dict.fromkeys(["abs", "absolute", "sign", "floor", "ceil", "round", "trunc", "fix", "frac"], (-3.0, 3.0)),
-    "nan_to_num": (-3.0, 3.0),
+    **dict.fromkeys(["nan_to_num", "deg2rad", "rad2deg", "sinc"], (-3.0, 3.0)),
+    "erfinv": (-0.95, 0.95),
+    "logit": (0.05, 0.95),
 }
 PAIRWISE = {
     **dict.fromkeys(["atan2", "arctan2", "hypot", "maximum", "minimum", "fmax", "fmin"], (-3.0, 3.0)),
     **dict.fromkeys(["add", "sub", "mul", "subtract", "multiply"], (-3.0, 3.0)),
+    **dict.fromkeys(["logaddexp", "logaddexp2", "copysign"], (-3.0, 3.0)),
+    **dict.fromkeys(["xlogy", "float_power"], (0.5, 3.0)),
     **dict.fromkeys(["pow", "div", "divide", "true_divide"], (0.5, 3.0)),
 }
 COMPARISONS = ["eq", "ne", "lt", "le", "gt", "ge"]
@@ -125,7 +144,23 @@ CASES = [
     *(Case(name, on_pairs(name), paired()) for name in COMPARISONS),
     *(Case(name, on_pairs(name), paired()) for name in ("logical_and", "logical_or", "logical_xor")),
     *(Case(name, in_both_forms(name), numbers(*SHAPES)) for name in ("isnan", "isinf", "isfinite", "logical_not")),
+    *(Case(name, in_both_forms(name), given(SPECIAL)) for name in ("isposinf", "isneginf", "signbit")),
     *(Case(f"round to {n}", in_both_forms("round", decimals=n), numbers((40,), low=-99, high=99)) for n in (-1, 0, 2)),
+    *(Case(f"logit {eps}", in_both_forms("logit", eps), given(np.linspace(-0.2, 1.2, 14))) for eps in (0.0, 0.1)),
+    Case("logit at the ends", in_both_forms("logit"), given([-1, -0.0, 0.0, 0.5, 1, 2, NAN]), second=False),
+    Case("sinc at 0", in_both_forms("sinc"), given([0.0, -0.0, 0.02, 0.09, 0.1, 1.0]), second=False),
+    Case("xlogy at 0", on_pairs("xlogy"), given([0, 0, 0, 0, 2], [0, -1, NAN, 3, 0]), second=False),
+    Case("xlogy of numbers", lambda lib, x: [lib.xlogy(2, x), lib.xlogy(x, 2.0), x.xlogy(3)], numbers((4,), low=0.1)),
+    Case("float_power of numbers", lambda lib, x: [lib.float_power(2, x), x.float_power(2)], numbers((4,), low=0.1)),
+    Case("copysign of 0", on_pairs("copysign"), given([0.0, -0.0, 2, -2], [1, -1, -0.0, 0.0]), second=False),
+    Case("copysign of a number", lambda lib, x: squared(lambda lib, x: x.copysign(-1))(lib, x), numbers((4,))),
+    *(
+        Case(
+            name, on_pairs(name), given([INF, -INF, INF, 1, -INF, NAN, 800], [INF, -INF, 2, INF, 1, 1, -800]), (), False
+        )
+        for name in ("logaddexp", "logaddexp2")
+    ),
+    Case("ldexp", lambda lib, x: [lib.ldexp(x, lib.tensor([1, 0, 3])), x.ldexp(x)], numbers((3,))),
     Case("%", squared(lambda lib, a, b: [a % b, a % 2.5, +a]), lambda rng: apart(rng)[:2]),
     Case(
         "numbers",
@@ -289,6 +324,9 @@ CASES = [
 ]
 
 ACTIVATIONS: dict[str, list[dict[str, Any]]] = {
+    "hardshrink": [{}, {"lambd": 1.5}, {"lambd": 0}],
+    "softshrink": [{}, {"lambd": 1.5}, {"lambd": 0}],
+    "tanhshrink": [{}],
     "softplus": [{}, {"beta": 2}, {"beta": 3.0, "threshold": 4}],
     "silu": [{}],
     "leaky_relu": [{}, {"negative_slope": 0.3}],
@@ -360,10 +398,15 @@ KINDS: dict[str, Any] = {
     **{f"the number {n}": n for n in (2, 2.5, True)},
 }
 OF_TWO = ["add", "sub", "mul", "div", "pow", "remainder", "fmod", "floor_divide", "maximum", "minimum", "fmax", "fmin"]
+OF_TWO += ["bitwise_left_shift", "gcd", "lcm", "heaviside", "logaddexp", "xlogy", "copysign", "float_power"]
 OF_TWO += ["atan2", "hypot", "eq", "lt", "logical_and", "logical_xor", "bitwise_and", "bitwise_or", "bitwise_xor"]
 OF_ONE = [name for name in UNARY if not name.startswith("abs")]  # the lesson's abs() takes bools, PyTorch's does not
 OF_ONE += ["logical_not", "bitwise_not", "isnan", "isinf", "isfinite"]
 IN_OPERATORS: dict[str, Call] = {
+    "<<": lambda lib, a, b: a << b,
+    ">>": lambda lib, a, b: a >> b,
+    "bitwise_right_shift": lambda lib, a, b: lib.bitwise_right_shift(a, b),
+    "**": lambda lib, a, b: a**b,
     "%": lambda lib, a, b: a % b,
     "//": lambda lib, a, b: a // b,
     "&": lambda lib, a, b: a & b,
@@ -383,6 +426,7 @@ MORE_THAN_PYTORCH = {
     ("clamp", "bool row", "the number True"),
     ("clamp max", "bool row", "the number True"),
     ("pow", "bool row", "the number True"),
+    ("**", "bool row", "the number True"),
 }
 
 
@@ -454,7 +498,7 @@ REFUSED: list[tuple[Call, list[Array]]] = [
     *(
         (lambda lib, a, n=n: activation(lib, n)(a.tolist()), [ROW])
         for n in ACTIVATIONS
-        if n not in ("softsign", "threshold")
+        if n not in ("softsign", "tanhshrink", "threshold")
     ),
     (lambda lib, a: activation(lib, "threshold")(a.tolist(), 0.0, 0.0), [ROW]),
     (lambda lib, a: activation(lib, "hardtanh")(a, 2.0, -2.0), [ROW]),
@@ -463,6 +507,7 @@ REFUSED: list[tuple[Call, list[Array]]] = [
     (lambda lib, a: a & 2.0, [WHOLE]),
     (lambda lib, a: lib.neg(a), [MASK]),
     (lambda lib, a: +a, [MASK]),
+    (lambda lib, a: -a, [MASK]),
     (lambda lib, a: lib.floor(a), [MASK]),
     (lambda lib, a: lib.round(a, decimals=1), [WHOLE]),
     (lambda lib, a: lib.round(a, 1), [ROW]),
@@ -622,8 +667,9 @@ def test_third_order(name: str) -> None:
 NUMPY_OF_ONE = ["sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arctanh", "exp"]
 NUMPY_OF_ONE += ["exp2", "expm1", "log", "log1p", "log2", "log10", "sqrt", "square", "reciprocal", "negative"]
 NUMPY_OF_ONE += ["abs", "absolute", "sign", "floor", "ceil", "trunc", "fix", "rint", "round", "around", "nan_to_num"]
-NUMPY_OF_ONE += ["positive"]
+NUMPY_OF_ONE += ["positive", "sinc", "deg2rad", "rad2deg"]
 NUMPY_OF_TWO = ["maximum", "minimum", "fmax", "fmin", "arctan2", "hypot", "remainder", "mod", "fmod", "power", "add"]
+NUMPY_OF_TWO += ["logaddexp", "logaddexp2", "copysign", "float_power"]
 
 
 @pytest.mark.parametrize("name", NUMPY_OF_ONE)
@@ -759,8 +805,48 @@ def test_second_names(name: str) -> None:
     assert callable(getattr(Tensor, name))
 
 
-@pytest.mark.parametrize("module", [elementwise, activations], ids=["elementwise", "activations"])
+FAMILIES = [value for name, value in vars(tinytorch.ops).items() if isinstance(value, ModuleType) and name[0] != "_"]
+
+
+def test_the_families_are_found() -> None:
+    assert {"elementwise", "arithmetic", "comparisons", "choices"} <= {m.__name__.split(".")[-1] for m in FAMILIES}
+
+
+@pytest.mark.parametrize("module", FAMILIES, ids=lambda module: module.__name__.split(".")[-1])
 def test_examples(module: Any) -> None:
-    results = doctest.testmod(module)
-    assert results.attempted > 5
-    assert results.failed == 0
+    assert doctest.testmod(module).failed == 0
+
+
+def test_erfinv_undoes_erf_to_the_last_digits() -> None:
+    y = np.array([1e-300, 1e-20, 1e-5, 0.3, 0.5, 0.9, 1 - 1e-10, 1 - 1e-15])
+    x = tinytorch.erfinv(tinytorch.from_numpy(np.concatenate([y, -y]))).numpy()
+    np.testing.assert_array_equal(x[8:], -x[:8])
+    np.testing.assert_allclose([math.erf(a) for a in x[:6]], y[:6], rtol=4e-16)
+    np.testing.assert_allclose([math.erfc(a) for a in x[5:8]], 1 - y[5:], rtol=1e-14)
+
+
+def test_the_slopes_of_sinc_at_0() -> None:
+    """The series: 1 - x**2 / 6 + x**4 / 120, x being pi * a. PyTorch's second order is nan there."""
+    x = tinytorch.from_numpy(np.zeros(1)).requires_grad_()
+    y, slopes = tinytorch.sinc(x), []
+    for _ in range(4):
+        (y,) = tinytorch.autograd.grad(y.sum(), [x], create_graph=True)
+        slopes.append(y.item())
+    np.testing.assert_allclose(slopes, [0, -(math.pi**2) / 3, 0, math.pi**4 / 5], rtol=1e-12)
+
+
+def test_a_step_refuses_a_gradient() -> None:
+    x = Tensor([1.0, -2.0], requires_grad=True)
+    with pytest.raises(NotDifferentiableError, match=r"heaviside\(\) has no gradient"):
+        tinytorch.heaviside(x, Tensor([0.5])).sum().backward()
+
+
+def test_bits_shifted_too_far_are_gone() -> None:
+    """As in PyTorch; C leaves it open."""
+    for lib in (tinytorch, torch):
+        x = lib.tensor([5, -5, 7])
+        assert (x << lib.tensor([64, -1, 70])).tolist() == [0, 0, 0]
+        assert (x >> lib.tensor([64, -1, 70])).tolist() == [0, -1, 0]
+        assert (3 << x).tolist() == [96, 0, 384]
+        assert (x << 0).tolist() == (x >> 0).tolist() == [5, -5, 7]
+        assert (96 >> x).tolist() == [3, 0, 0]

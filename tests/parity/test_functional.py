@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 import tinytorch
 from tinytorch import nn
 from tinytorch.nn import functional
-from tinytorch.ops import fused
 
 from .harness import Array, Case, compare, numbers, refuse, torch
 
@@ -301,7 +299,82 @@ DISTANCES = [
     ),
 ]
 
+PRELU = [
+    Case(f"prelu{shape}{weight}", lambda lib, x, w: lib.nn.functional.prelu(x, w) ** 2, numbers(shape, weight))
+    for shape, weight in [((2, 3), (3,)), ((2, 3, 4), (3,)), ((2, 3, 4), (1,)), ((5,), (1,)), ((), (1,)), ((2, 3), ())]
+]
+BLOCKS = [
+    *(
+        Case(f"unfold{kernel}{settings}", call("unfold", kernel, **settings), numbers((2, 3, 6, 5)))
+        for kernel, settings in [
+            (2, {}),
+            ((3, 2), {"stride": (2, 1)}),
+            ((2, 3), {"dilation": 2, "padding": (1, 2)}),
+            (3, {"dilation": (2, 1), "padding": 1, "stride": 2}),
+        ]
+    ),
+    Case("unfold of one image", call("unfold", 2, stride=2), numbers((3, 4, 4))),
+    *(
+        Case(f"fold{kernel}{settings}", call("fold", (6, 5), kernel, **settings), numbers((2, 2 * rows, columns)))
+        for kernel, settings, rows, columns in [
+            (2, {}, 4, 20),
+            ((3, 2), {"stride": (2, 1)}, 6, 8),
+            ((2, 3), {"dilation": 2, "padding": (1, 2)}, 6, 30),
+        ]
+    ),
+    Case("fold of one image", call("fold", (4, 4), 2, stride=2), numbers((12, 4))),
+]
+MARGINS = [
+    *(
+        Case(f"poisson_nll_loss{kind}", call("poisson_nll_loss", **kind), probabilities((4, 3), (4, 3)))
+        for kind in ({}, {"log_input": False, "reduction": "sum"}, {"full": True, "reduction": "none"}, {"eps": 0.1})
+    ),
+    Case(
+        "poisson_nll_loss of counts",
+        call("poisson_nll_loss", full=True, log_input=False),
+        lambda rng: [rng.uniform(0.1, 3, (3, 4)), rng.integers(0, 6, (3, 4)).astype(float)],
+        constant=(1,),
+    ),
+    *(
+        Case(f"soft_margin_loss {r}", call("soft_margin_loss", reduction=r), signs((3, 4), (3, 4)), constant=(1,))
+        for r in ("mean", "sum", "none")
+    ),
+    *(
+        Case(
+            f"multilabel_soft_margin_loss {r}",
+            lambda lib, x, t, w, r=r: lib.nn.functional.multilabel_soft_margin_loss(x, t, w, reduction=r),
+            lambda rng: [rng.uniform(-2, 2, (3, 4)), rng.integers(0, 2, (3, 4)).astype(float), rng.uniform(0.5, 2, 4)],
+            constant=(1, 2),
+        )
+        for r in ("mean", "sum", "none")
+    ),
+    *(
+        Case(
+            f"multi_margin_loss{shape}{settings}",
+            lambda lib, x, t, w, s=settings: [
+                lib.nn.functional.multi_margin_loss(x, t, **s),
+                lib.nn.functional.multi_margin_loss(x, t, weight=w, **s),
+            ],
+            lambda rng, shape=shape: [
+                rng.uniform(-2, 2, shape),
+                rng.integers(0, 3, shape[:-1]),
+                rng.uniform(0.5, 2, 3),
+            ],
+            constant=(2,),
+            second=False,  # PyTorch has none
+        )
+        for shape in [(4, 3), (3,)]
+        for settings in ({}, {"p": 2, "margin": 0.5, "reduction": "sum"}, {"reduction": "none"})
+    ),
+]
 GATES = [
+    Case(
+        "softmin",
+        lambda lib, x: [call("softmin", dim=1)(lib, x), call("softmin", 0, dtype=lib.float64)(lib, x)],
+        numbers((2, 3)),
+    ),
+    Case("rrelu in evaluation", lambda lib, x: [call("rrelu")(lib, x), lib.rrelu(x, 0.1, 0.5) ** 2], numbers((2, 3))),
+    Case("prelu as a method", lambda lib, x, w: [lib.prelu(x, w), x.prelu(w)], numbers((2, 3), (3,))),
     *(
         Case(f"glu{shape}{dim}", call("glu", dim=dim), numbers(shape))
         for shape, dim in [((4,), 0), ((2, 6), -1), ((4, 3, 2), 0), ((0, 2), 1)]
@@ -382,7 +455,7 @@ ATTENTION = [
 ]
 
 NORMS, LOSSES = [squared(case) for case in NORMS], [squared(case) for case in LOSSES]
-CASES = [*LINEAR, *NORMS, *LOSSES, *DISTANCES, *GATES, *ATTENTION]
+CASES = [*LINEAR, *NORMS, *LOSSES, *PRELU, *BLOCKS, *MARGINS, *DISTANCES, *GATES, *ATTENTION]
 
 
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total:UserWarning")  # of PyTorch
@@ -393,30 +466,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the to
 def test_agrees_with_pytorch(case: Case, dtype: str) -> None:
     for seed in range(2):
         compare(case, seed, dtype)
-
-
-@pytest.mark.parametrize("case", [*NORMS, *LOSSES, *ATTENTION], ids=lambda case: case.name)
-def test_agrees_with_pytorch_in_small_blocks(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the arrays were too large for the cache."""
-    monkeypatch.setattr(fused, "_BLOCK", 4)
-    monkeypatch.setattr(fused, "_LINES", 1)
-    compare(case, 0)
-
-
-def test_blocks_are_what_large_arrays_are_worked_through_in() -> None:
-    sizes = []
-
-    def double(x: Array, total: Array) -> tuple[Array, Array]:
-        sizes.append(x.size)
-        return 2 * x, x.sum(axis=0, keepdims=True)
-
-    x = np.random.default_rng(0).standard_normal((300, 1000))
-    doubled, total = fused.in_blocks(double, (x, np.zeros((1, 1000))))
-    assert len(sizes) > 4
-    assert max(sizes) <= fused._BLOCK
-    assert sum(sizes) == x.size
-    assert doubled.tolist() == (2 * x).tolist()
-    np.testing.assert_allclose(total[0], x.sum(axis=0))
 
 
 HALF = [
@@ -627,6 +676,24 @@ def test_losses_keep_the_reductions_mean_of_nothing() -> None:
 
 # fmt: off
 REFUSED: list[tuple[str, Callable[..., Any], list[Any]]] = [
+    ("prelu, weights", call("prelu"), [np.ones((2, 3)), np.ones(2)]),
+    ("prelu, weights of two axes", call("prelu"), [np.ones((2, 3)), np.ones((1, 3))]),
+    ("prelu, dtypes", call("prelu"), [np.ones((2, 3)), np.ones(1, np.float32)]),
+    ("softshrink, lambd", call("softshrink", -1.0), [np.ones(2)]),
+    ("rrelu, bounds", call("rrelu", 0.5, 0.1), [np.ones(2)]),
+    ("unfold, vectors", call("unfold", 2), [np.ones((2, 3))]),
+    ("unfold, too large", call("unfold", 4), [np.ones((1, 1, 3, 3))]),
+    ("unfold, stride", call("unfold", 2, stride=0), [np.ones((1, 1, 3, 3))]),
+    ("unfold, three numbers", call("unfold", (2, 2, 2)), [np.ones((1, 1, 3, 3))]),
+    ("fold, count", call("fold", (3, 3), 2), [np.ones((1, 4, 3))]),
+    ("fold, length", call("fold", (3, 3), 2), [np.ones((1, 5, 4))]),
+    ("fold, one axis", call("fold", (3, 3), 2), [np.ones(4)]),
+    ("poisson_nll_loss, reduction", call("poisson_nll_loss", reduction="average"), [np.ones(2), np.ones(2)]),
+    ("soft_margin_loss, shapes", call("soft_margin_loss"), [np.ones(2), np.ones(3)]),
+    ("multi_margin_loss, class", call("multi_margin_loss"), [np.ones((2, 3)), np.array([0, 3])]),
+    ("multi_margin_loss, batch", call("multi_margin_loss"), [np.ones((2, 3)), np.array([0])]),
+    ("multi_margin_loss, p", call("multi_margin_loss", p=3), [np.ones((2, 3)), np.array([0, 1])]),
+    ("multi_margin_loss, float target", call("multi_margin_loss"), [np.ones((2, 3)), np.ones(2)]),
     ("linear, last axes", call("linear"), [np.ones((2, 3)), np.ones((4, 2))]),
     ("linear, bias", call("linear"), [np.ones((2, 3)), np.ones((4, 3)), np.ones(3)]),
     ("linear, dtypes", call("linear"), [np.ones((2, 3)), np.ones((4, 3), np.float32)]),
@@ -692,6 +759,30 @@ def test_both_refuse(call: Callable[..., Any], arrays: list[Array]) -> None:
     refuse(call, *arrays)
 
 
+def test_gumbel_softmax_draws_by_the_weights() -> None:
+    tinytorch.manual_seed(0)
+    logits = tinytorch.tensor(np.log([[0.2, 0.5, 0.3]])).expand(4000, 3).clone().requires_grad_()
+    soft = functional.gumbel_softmax(logits, tau=0.5)
+    np.testing.assert_allclose(soft.detach().numpy().sum(1), 1, rtol=1e-12)
+    hard = functional.gumbel_softmax(logits, hard=True)
+    assert set(np.unique(hard.detach().numpy().round(9))) == {0.0, 1.0}
+    np.testing.assert_allclose(hard.detach().numpy().mean(0), [0.2, 0.5, 0.3], atol=0.03)
+    (grad,) = tinytorch.autograd.grad((hard * tinytorch.arange(3)).sum(), logits)
+    assert grad.numpy().any()
+    np.testing.assert_allclose(grad.numpy().sum(1), 0, atol=1e-12)  # a softmax does not see what is added to all
+
+
+def test_rrelu_draws_its_slopes_while_training() -> None:
+    tinytorch.manual_seed(0)
+    x = -tinytorch.ones(1000, requires_grad=True)
+    y = functional.rrelu(x, 0.1, 0.3, training=True)
+    slopes = -y.detach().numpy()
+    assert 0.1 <= slopes.min() < 0.11
+    assert 0.29 < slopes.max() <= 0.3
+    (grad,) = tinytorch.autograd.grad(y.sum(), x)
+    np.testing.assert_array_equal(grad.numpy(), slopes)
+
+
 def test_a_padding_row_that_is_not_there_is_refused() -> None:
     with pytest.raises(ValueError, match="padding_idx=5, but the rows are 0 to 4"):
         functional.embedding(tinytorch.tensor([1]), tinytorch.ones(5, 2), padding_idx=5)
@@ -724,10 +815,4 @@ def test_every_function_of_the_operations_says_which_module_brings_it() -> None:
     from_ops = {
         name for name, f in vars(functional).items() if getattr(f, "__module__", "").startswith("tinytorch.ops")
     }
-    assert set(functional._FROM_OPS) == from_ops - {"linear", "dropout"}
-
-
-def test_the_examples_in_the_docstrings_run() -> None:
-    results = doctest.testmod(fused)
-    assert results.attempted > 10
-    assert results.failed == 0
+    assert set(functional._FROM_OPS) == from_ops - {"linear", "dropout", "cross_entropy"}

@@ -11,14 +11,18 @@ import pytest
 
 import tinytorch
 from tinytorch.core.autograd import RULES, NotDifferentiableError, no_grad
-from tinytorch.ops import indexing as family
+from tinytorch.ops import indexing, searching
+from tinytorch.ops.shape import filled
 
 from .harness import Array, Call, Case, compare, numbers, refuse, torch
+
+FAMILY = (indexing, searching)
+pytestmark = pytest.mark.filterwarnings("ignore:index_reduce.. is in beta")  # PyTorch's own
 
 
 def one_hot(lib: Any, x: Any, *args: Any) -> Any:
     """Call the function that PyTorch keeps in torch.nn.functional."""
-    return (family.one_hot if lib is tinytorch else torch.nn.functional.one_hot)(x, *args)
+    return (searching.one_hot if lib is tinytorch else torch.nn.functional.one_hot)(x, *args)
 
 
 def flat(result: Any) -> Iterator[Any]:
@@ -123,6 +127,37 @@ CASES = [
     Case("masked_select", lambda lib, x, m: [x.masked_select(m), lib.masked_select(x, m)], masks((2, 3), (2, 3))),
     Case("masked_select, broadcast", lambda lib, x, m: x.masked_select(m), masks((2, 1), (3, 1, 4))),
     Case("masked_select 0-d", lambda lib, x, m: x.masked_select(m), masks((), ())),
+    *(Case(f"scatter_reduce {how} {self}", lambda lib, x, i, y, how=how, self=self: [
+        x.scatter_reduce(1, i, y, how, include_self=self), lib.scatter_reduce(x, -1, i, y, how, include_self=self)],
+        at((2, 4), 4, (2, 6), (2, 6)))
+      for how in ("sum", "prod", "mean", "amax", "amin") for self in (True, False)),
+    Case("scatter_reduce of equal ones", lambda lib, x, i, y: [
+        (x * 1).scatter_reduce(0, i, y * 1, how) for how in ("amax", "amin")],
+         lambda rng: [np.array([2.0, 1.0, 3.0]), np.array([0, 0, 0, 1]), np.array([2.0, 2.0, 1.0, 1.0])]),
+    Case("scatter_reduce 0-d", lambda lib, x, i, y: x.scatter_reduce(0, i, y, "mean"), at((), 1, (), ())),
+    Case("scatter_reduce of nothing", lambda lib, x, i, y: x.scatter_reduce(0, i, y, "prod"), at((3,), 3, (0,), (0,))),
+    *(Case(f"index_reduce {how} {self}", lambda lib, x, i, y, how=how, self=self: [
+        x.index_reduce(0, i, y, how, include_self=self), lib.index_reduce(x, 0, i, y, how, include_self=self)],
+        at((3, 2), 3, (5,), (5, 2)))
+      for how in ("prod", "mean", "amax", "amin") for self in (True, False)),
+    Case("index_copy", lambda lib, x, y: [x.index_copy(1, lib.tensor([3, 0]), y),
+                                          lib.index_copy(x, -1, lib.tensor([1, 2]), y)],
+         numbers((2, 4), (2, 2))),
+    Case("index_fill", lambda lib, x, i: [x.index_fill(0, i, -1.5), lib.index_fill(x, 0, i, 2)], at((3, 2), 3, (2,))),
+    Case("index_fill by a tensor", lambda lib, x, i, y: x.index_fill(1, i, y), at((3, 4), 4, (1,), ())),
+    Case("index_put", lambda lib, x, i, j, y: [lib.index_put(x, (i, j), y), x.index_put((i, j), y[0])],
+         lambda rng: [rng.standard_normal((3, 4)), np.array([0, 2]), np.array([1, 1]), rng.standard_normal(2)]),
+    Case("index_put, added", lambda lib, x, i, y: [x.index_put((i,), y, accumulate=True),
+                                                   lib.index_put(x, [i], y[0], True)],
+         lambda rng: [rng.standard_normal((3, 3)), np.array([0, 2, 2]), rng.standard_normal((3, 3))]),
+    Case("index_put by a mask", lambda lib, x, m, y: x.index_put((m,), y), masks((2, 3), (2, 3), ())),
+    Case("put", lambda lib, x, y: [x.put(lib.tensor([[0, -1]]), y), lib.put(x, lib.tensor([[4, 1]]), y)],
+         numbers((2, 3), (1, 2))),
+    Case("put, added", lambda lib, x, i, y: [x.put(i, y, accumulate=True), lib.put(x, i, y, True)],
+         at((2, 3), 6, (5,), (5,))),
+    Case("masked_scatter", lambda lib, x, m, y: [x.masked_scatter(m, y), lib.masked_scatter(x, m, y)],
+         masks((2, 3), (3,), (4, 2))),
+    Case("masked_scatter, broadcast", lambda lib, x, m, y: x.masked_scatter(m, y), masks((1, 3), (2, 3), (6,))),
 ]  # fmt: skip
 
 
@@ -188,6 +223,22 @@ def integers(*arrays: Any) -> Callable[[np.random.Generator], list[Array]]:
 
 
 WHOLE_CASES = [
+    Case("unique_consecutive", lambda lib, x: [
+        x.unique_consecutive(), *lib.unique_consecutive(x, return_inverse=True, return_counts=True),
+        *x.unique_consecutive(return_counts=True), *x.unique_consecutive(True, dim=1, return_counts=True),
+        x.unique_consecutive(dim=0)], integers([[1, 1, 2], [1, 1, 2], [3, 3, 2]])),
+    Case("unique_consecutive of nothing", lambda lib, x: x.unique_consecutive(return_inverse=True, return_counts=True),
+         integers(np.zeros(0, np.int64))),
+    Case("unique_consecutive with nan", lambda lib, x: x.unique_consecutive(), integers([np.nan, np.nan, 1.0, 1.0])),
+    Case("reduced integers", lambda lib, x, i: [
+        *(x.scatter_reduce(0, i, i, how, include_self=s) for how in ("sum", "prod", "mean", "amax", "amin")
+          for s in (True, False)),
+        x.index_copy(0, i[1:], i[1:]), x.index_fill(0, i, 2.7), x.put(i[:2], i[:2]), x.index_put((i[:2],), i[:2])],
+         integers([5, -6, 7, 8], [0, 3, 3])),
+    Case("scatter, added and multiplied", lambda lib, x, i: [
+        x.scatter(0, i, 3, reduce="add"), lib.scatter(x, 0, i, 3, reduce="multiply")], integers([5, 6, 7], [0, 2, 2])),
+    Case("bools written", lambda lib, x, i: [x.index_fill(0, i, True), x.index_copy(0, i, x[:2]), x.put(i, x[:2]),
+                                             x.masked_scatter(x, ~x)], integers([True, False, True], [0, 2])),
     Case("nonzero", lambda lib, x: [x.nonzero(), *x.nonzero(as_tuple=True), lib.nonzero(x), lib.argwhere(x)],
          integers([[0, 2, 0], [3, 0, 4]])),
     Case("nonzero of floats", lambda lib, x: [x.nonzero(), x.argwhere()], integers([0.0, np.nan, -0.0, np.inf])),
@@ -261,6 +312,11 @@ def test_indices_of_what_requires_a_gradient_are_plain() -> None:
         assert not found.requires_grad
 
 
+def test_unique_consecutive_says_that_it_has_no_gradient() -> None:
+    with pytest.raises(NotDifferentiableError, match=r"detach\(\).unique_consecutive\(\)"):
+        tinytorch.ones(3, requires_grad=True).unique_consecutive()
+
+
 def test_unique_says_that_it_has_no_gradient() -> None:
     x = tinytorch.ones(3, requires_grad=True)
     with pytest.raises(NotDifferentiableError, match=r"unique\(\) has no gradient.*detach\(\)"):
@@ -279,6 +335,33 @@ AT, DEEP = np.array([0]), np.array([[0]])
 YES, BYTE, HALF = np.array(True), np.zeros(1, np.uint8), np.zeros(1, np.float16)
 ROW, TABLE = np.zeros(3), np.zeros((2, 3))
 REFUSED: dict[str, tuple[Call, tuple[Array, ...]]] = {
+    "scatter_reduce in no way": (lambda lib, x, i: x.scatter_reduce(0, i, x, "average"), (ROW, AT)),
+    "scatter_reduce of another dtype": (lambda lib, x, i: x.scatter_reduce(0, i, i, "sum"), (ROW, AT)),
+    "scatter in no way": (lambda lib, x, i: x.scatter(0, i, x, reduce="sum"), (ROW, AT)),
+    "index_reduce by a sum": (lambda lib, x, i: x.index_reduce(0, i, x[:1], "sum"), (ROW, AT)),
+    "index_copy of another count": (lambda lib, x, i: x.index_copy(0, i, x), (ROW, AT)),
+    "index_copy of another dtype": (lambda lib, x, i: x.index_copy(0, i, i), (ROW, AT)),
+    "index_copy behind the end": (lambda lib, x, i: x.index_copy(0, i, x[:1]), (ROW, np.array([3]))),
+    "index_fill by several": (lambda lib, x, i: x.index_fill(0, i, x), (ROW, AT)),
+    "index_fill behind the end": (lambda lib, x, i: x.index_fill(0, i, 1.0), (ROW, np.array([3]))),
+    "index_put of too much": (lambda lib, x, i: x.index_put((i,), x), (ROW, AT)),
+    "index_put behind the end": (lambda lib, x, i: x.index_put((i,), x[0]), (ROW, np.array([3]))),
+    "index_put of another dtype": (lambda lib, x, i: x.index_put((i,), i), (ROW, AT)),
+    "put of another count": (lambda lib, x, i: x.put(i, x), (ROW, AT)),
+    "put behind the end": (lambda lib, x, i: x.put(i, x[:1]), (ROW, np.array([3]))),
+    "masked_scatter of too little": (lambda lib, x: x.masked_scatter(x < 9, x[:1]), (ROW,)),
+    "masked_scatter by integers": (lambda lib, x, i: x.masked_scatter(i, x), (ROW, AT)),
+    "an index behind the end": (lambda lib, x: x[9], (ROW,)),
+    "an index before the start": (lambda lib, x: x[:, -4], (TABLE,)),
+    "an index behind dots": (lambda lib, x: x[..., 3], (TABLE,)),
+    "an index of too many axes": (lambda lib, x: x[0, 0], (ROW,)),
+    "an index of 0-d": (lambda lib, x: x[0], (np.array(1.0),)),
+    "an index of text": (lambda lib, x: x["a"], (ROW,)),
+    "an index of a fraction": (lambda lib, x: x[0.5], (ROW,)),
+    "an index in a row behind the end": (lambda lib, x, i: x[i], (ROW, np.array([0, 3]))),
+    "a mask of another length": (lambda lib, x, m: x[m], (ROW, np.array([True, False]))),
+    "rows of an index that clash": (lambda lib, x, i, j: x[i, j], (TABLE, np.array([0, 1]), np.array([0, 1, 2]))),
+    "an item written behind the end": (lambda lib, x: x.__setitem__(9, 1.0), (ROW,)),
     "gather by floats": (lambda lib, x, i: x.gather(0, i), (ROW, np.array([0.0]))),
     "gather by a mask": (lambda lib, x, i: x.gather(0, i), (ROW, np.array([True]))),
     "gather by a list": (lambda lib, x: x.gather(0, [0]), (ROW,)),
@@ -342,6 +425,51 @@ def test_refuses_what_pytorch_refuses(name: str) -> None:
     refuse(call, *arrays)
 
 
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (9, r"index 9 is out of bounds for axis 0 of a tensor of shape \(2, 3\), which has 2 elements: use -2 to 1"),
+        ((0, -4), "index -4 is out of bounds for axis 1"),
+        ((..., 3), "index 3 is out of bounds for axis 1"),
+        ((0, 0, 0), "an index for 3 axes was given to a tensor of shape"),
+        ("a", "but got str"),
+        (0.5, "but got float"),
+        ([0, 7], "index 7 is out of bounds for axis 0"),
+        (np.array([True, False, True]), r"a mask of shape \(3,\) was given for axes of lengths \(2,\)"),
+        (([0, 1], [0, 1, 2]), r"shapes \(2,\) and \(3,\), which do not broadcast"),
+        ((..., ...), "'...' once"),
+    ],
+)
+def test_an_index_that_picks_nothing_says_why(index: Any, words: str) -> None:
+    for call in (lambda x: x[index], lambda x: x.__setitem__(index, 0.0)):
+        with pytest.raises(IndexError, match=words):
+            call(tinytorch.zeros(2, 3))
+
+
+def test_products_at_scattered_places_have_their_gradient_at_0() -> None:
+    """One 0, two of them, and 0 in the tensor itself; PyTorch's own answer."""
+    for x, y in (([1.0, 2.0], [3.0, 0.0, 5.0]), ([1.0, 2.0], [0.0, 0.0, 5.0]), ([0.0, 2.0], [0.0, 4.0, 0.0])):
+        case = Case("", lambda lib, a, b: a.scatter_reduce(0, lib.tensor([0, 0, 1]), b, "prod"),
+                    lambda rng, x=x, y=y: [np.array(x), np.array(y)], second=False)  # fmt: skip
+        compare(case, 0)
+    a = tinytorch.tensor([0.0], requires_grad=True)
+    out = a.scatter_reduce(0, tinytorch.tensor([0]), tinytorch.tensor([2.0]), "prod")
+    with pytest.raises(NotDifferentiableError, match="create_graph"):
+        tinytorch.autograd.grad(out.sum(), a, create_graph=True)
+
+
+def test_scatter_with_a_reduction_has_a_gradient_here() -> None:
+    """PyTorch has none."""
+    x, y = tinytorch.ones(3, requires_grad=True), tinytorch.tensor([2.0, 3.0], requires_grad=True)
+    index = tinytorch.tensor([0, 0])
+    x.scatter(0, index, y, reduce="multiply").sum().backward()
+    assert x.grad.tolist() == [6.0, 1.0, 1.0]
+    assert y.grad.tolist() == [3.0, 2.0]
+    y.grad = None
+    x.scatter(0, index, y, reduce="add").sum().backward()
+    assert y.grad.tolist() == [1.0, 1.0]
+
+
 def test_the_gradient_of_a_longer_source_is_0_behind_what_was_used() -> None:
     """PyTorch allows a source that is longer than its index, and then fails on the way back."""
     source = tinytorch.ones(3, 4, requires_grad=True)
@@ -391,7 +519,7 @@ def test_an_index_that_changes_before_the_walk_changes_no_gradient(call: Callabl
 def test_add_at_adds_where_a_place_is_named_twice() -> None:
     """By hand: a row of the places 1, 1 and 0."""
     out = np.ones((2, 2))
-    family.add_at(out, np.array([1, 1, 0]), np.array([1.0, 2.0, 5.0]))
+    indexing.add_at(out, np.array([1, 1, 0]), np.array([1.0, 2.0, 5.0]))
     assert out.tolist() == [[6.0, 4.0], [1.0, 1.0]]
 
 
@@ -405,7 +533,7 @@ def test_filled_is_where(dtype: type, number: float) -> None:
     data = (data if np.dtype(dtype).kind == "f" else rng.integers(0, 2, (4, 1, 5))).astype(dtype)
     for array in (data, data.T, data[::-2], data[0, 0, 0]):
         mask = rng.random((3, 1)) > 0.5
-        out, expected = family.filled(array, mask, number), np.where(mask, np.asarray(number, dtype), array)
+        out, expected = filled(array, mask, number), np.where(mask, np.asarray(number, dtype), array)
         assert out.dtype == expected.dtype
         assert out.tobytes() == expected.tobytes()
 
@@ -447,10 +575,11 @@ def test_numpy_functions_find_indices_of_what_requires_a_gradient() -> None:
 
 def test_every_rule_of_the_family_is_in_the_table() -> None:
     table = {rule.backward for rule in RULES}
-    assert {x for x in vars(family).values() if isinstance(x, type) and x.__name__.endswith("Backward")} <= table
+    found = {x for module in FAMILY for x in vars(module).values() if isinstance(x, type)}
+    assert {x for x in found if x.__name__.endswith("Backward")} <= table
 
 
 def test_every_function_is_a_method_where_it_is_one_in_pytorch() -> None:
-    for name in family.__all__:
+    for name in (name for module in FAMILY for name in module.__all__):
         assert hasattr(tinytorch.Tensor, name) == hasattr(torch.Tensor, name), name
         assert hasattr(torch, name), name

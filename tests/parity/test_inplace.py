@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinytorch
-from tinytorch.ops.inplace import TWINS
+from tinytorch.ops.inplace import RESHAPING, TWINS
 
 from .harness import Case, compare, numbers, torch
 
@@ -26,6 +26,15 @@ ARGUMENTS: dict[str, Callable[..., tuple[Any, ...]]] = {
     "scatter": lambda lib, w: (1, lib.tensor([[0, 2], [1, 0]]), 0.5),
     "scatter_add": lambda lib, w: (1, lib.tensor([[0, 2, 2], [1, 0, 0]]), w),
     "index_add": lambda lib, w: (0, lib.tensor([1, 0]), w),
+    **dict.fromkeys(("xlogy", "copysign", "hypot", "atan2"), lambda lib, w: (w,)),
+    "index_fill": lambda lib, w: (1, lib.tensor([0, 2]), 0.5),
+    "index_copy": lambda lib, w: (0, lib.tensor([1, 0]), w),
+    "index_put": lambda lib, w: ((lib.tensor([1, 0]), lib.tensor([2, 2])), w[0, :2]),
+    "put": lambda lib, w: (lib.tensor([1, 5, 0]), w[0]),
+    "masked_scatter": lambda lib, w: (lib.tensor([[True, False, False], [False, True, True]]), w),
+    "scatter_reduce": lambda lib, w: (1, lib.tensor([[0, 2, 2], [1, 0, 0]]), w, "mean"),
+    "index_reduce": lambda lib, w: (0, lib.tensor([1, 1]), w, "prod"),
+    "renorm": lambda lib, w: (2, 0, 0.5),
     "cumsum": lambda lib, w: (1,),
     "cumprod": lambda lib, w: (1,),
 }
@@ -41,6 +50,7 @@ def in_place(name: str) -> Callable[..., Any]:
     return call
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:index_reduce.. is in beta")  # PyTorch's own
 CASES = [Case(name, in_place(name), numbers((2, 3), (2, 3), low=0.2, high=0.8)) for name in TWINS]
 
 
@@ -63,6 +73,68 @@ def test_a_change_past_recording_is_seen_by_views(name: str) -> None:
             getattr(x, f"{name}_")(*ARGUMENTS.get(name, lambda lib, w: ())(lib, w))
         seen.append(view.numpy())
     np.testing.assert_allclose(seen[0], seen[1], rtol=1e-12)
+
+
+SHAPES_TAKEN: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "squeeze_": ((2, 1, 3), ()),
+    "unsqueeze_": ((2, 3), (1,)),
+    "transpose_": ((2, 3, 1), (0, 2)),
+    "swapaxes_": ((2, 3), (0, 1)),
+    "swapdims_": ((2, 3), (0, -1)),
+    "t_": ((2, 3), ()),
+}
+
+
+def test_every_method_that_takes_another_shape_is_compared() -> None:
+    assert set(SHAPES_TAKEN) == {f"{name}_" for name in RESHAPING}
+
+
+@pytest.mark.parametrize("name", SHAPES_TAKEN)
+def test_a_tensor_that_takes_another_shape_agrees_with_pytorch(name: str) -> None:
+    shape, args = SHAPES_TAKEN[name]
+
+    def call(lib: Any, x: Any) -> list[Any]:
+        y = x * 2
+        assert getattr(y, name)(*args) is y
+        return [y * y, y.sum(0)]
+
+    compare(Case(name, call, numbers(shape)), 0)
+
+
+@pytest.mark.parametrize("name", SHAPES_TAKEN)
+def test_another_shape_leaves_views_and_saved_values_right(name: str) -> None:
+    """PyTorch refuses the gradient of what was saved before, although its values are there."""
+    shape, args = SHAPES_TAKEN[name]
+    x = tinytorch.rand(*shape, requires_grad=True)
+    y = x * 2
+    before, view = y * y, y.detach()[:1]
+    getattr(y, name)(*args)
+    before.sum().backward()
+    np.testing.assert_allclose(x.grad.data, 8 * x.data)
+    with tinytorch.no_grad():
+        y.fill_(7)
+    assert (view.data == 7).all()
+
+
+@pytest.mark.parametrize("name", SHAPES_TAKEN)
+def test_a_leaf_keeps_its_shape_while_operations_are_recorded(name: str) -> None:
+    shape, args = SHAPES_TAKEN[name]
+    leaf = tinytorch.ones(*shape, requires_grad=True)
+    with pytest.raises(RuntimeError, match=rf"{name}\(\) would change the shape of a leaf"):
+        getattr(leaf, name)(*args)
+    assert leaf.shape == shape
+
+
+@pytest.mark.parametrize("change", [lambda y: y.mul_(3), lambda y: y.unsqueeze_(0)])
+def test_a_changed_tensor_shows_the_gradient_of_what_it_is_now(change: Callable[[Any], Any]) -> None:
+    seen = []
+    for lib in (tinytorch, torch):
+        x = lib.tensor([1.0, 2.0], requires_grad=True)
+        y = change(x * 1)
+        y.retain_grad()
+        (y * y).sum().backward()
+        seen.append(y.grad.tolist())
+    assert seen[0] == seen[1]
 
 
 @pytest.mark.parametrize(("sign", "change"), [("+", "y += w"), ("-", "y -= w"), ("*", "y *= w"), ("/", "y /= w")])

@@ -15,9 +15,10 @@ from tinytorch import Tensor
 from tinytorch.core.autograd import NotDifferentiableError
 from tinytorch.linalg import LinAlgError
 
-from .harness import Array, Case, compare, numbers, refuse
+from .harness import Array, Case, compare, numbers, refuse, torch
 
 Maker = Callable[[np.random.Generator], list[Array]]
+INF = float("inf")
 
 
 def regular(*shapes: tuple[int, ...]) -> Maker:
@@ -67,6 +68,13 @@ def cond(lib: Any, x: Any, p: Any) -> Any:
     if lib is tinytorch:
         return lib.linalg.cond(x, p)
     return lib.linalg.matrix_norm(x, p) * lib.linalg.matrix_norm(lib.linalg.inv(x), p)
+
+
+def distances(lib: Any, x: Any, y: Any, p: float) -> Any:
+    """Return the distances of all rows; PyTorch's own have no second derivative."""
+    if lib is tinytorch:
+        return lib.cdist(x, y, p)
+    return lib.linalg.vector_norm(x[..., :, None, :] - y[..., None, :, :], p, dim=-1)
 
 
 def sign_and_log(result: Any) -> list[Any]:
@@ -285,7 +293,62 @@ FACTORS = [
     Case("cond fro", lambda lib, x: cond(lib, x, "fro"), apart((3, 3))),
 ]
 
-INF = float("inf")
+SOLUTIONS = [
+    Case("matrix_exp", lambda lib, x: [lib.matrix_exp(x), x.matrix_exp(), lib.linalg.matrix_exp(x)], numbers((3, 3))),
+    Case("matrix_exp of a stack", lambda lib, x: lib.matrix_exp(x), numbers((2, 1, 2, 2), low=-9, high=2)),
+    Case("matrix_exp of 0", lambda lib, x: lib.matrix_exp(x * 0), numbers((2, 2))),
+    Case("matrix_exp of nothing", lambda lib, x: lib.matrix_exp(x), numbers((0, 2, 2))),
+    Case(
+        "lstsq tall",
+        lambda lib, a, b: lib.linalg.lstsq(a, b).solution,
+        lambda rng: [*apart((4, 3))(rng), rng.uniform(-3, 3, (4, 2))],
+    ),
+    Case(
+        "lstsq square",
+        lambda lib, a, b: lib.linalg.lstsq(a, b)[0],
+        lambda rng: [*apart((3, 3))(rng), rng.uniform(-3, 3, (3, 1))],
+    ),
+    Case(
+        "lstsq stack",
+        lambda lib, a, b: lib.linalg.lstsq(a, b)[0],
+        lambda rng: [*apart((2, 4, 3))(rng), rng.uniform(-3, 3, (2, 4, 2))],
+    ),
+    *(
+        Case(
+            f"lstsq {driver}",
+            lambda lib, a, b, d=driver: lib.linalg.lstsq(a, b, driver=d),
+            lambda rng: [*apart((5, 3))(rng), rng.uniform(-3, 3, (5, 2))],
+            constant=(0, 1),
+        )
+        for driver in (None, "gels", "gelsy", "gelsd", "gelss")
+    ),
+    *(
+        Case(
+            f"cdist {p}",
+            lambda lib, x, y, p=p: distances(lib, x, y, p),
+            numbers((2, 3, 4), (5, 4)),
+            second=p not in (0, INF),
+        )
+        for p in (0.0, 0.5, 1.0, 2.0, 3.0, INF)
+    ),
+    Case("cdist of stacks", lambda lib, x, y: lib.cdist(x, y), numbers((2, 3, 4), (2, 5, 4)), second=False),
+    Case("cdist of the same", lambda lib, x: lib.cdist(x, x), numbers((3, 2)), second=False),
+    Case("cdist of nothing", lambda lib, x, y: lib.cdist(x, y), numbers((0, 2), (3, 2)), second=False),
+    Case("cdist without columns", lambda lib, x, y: lib.cdist(x, y), numbers((2, 0), (3, 0)), second=False),
+    *(
+        Case(
+            f"renorm {p} {dim}",
+            lambda lib, x, p=p, d=dim: [lib.renorm(x, p, d, 2.0), x.renorm(p, d, 2.0)],
+            numbers((3, 4, 2)),
+        )
+        for p in (1, 2, 3)
+        for dim in (0, -1)
+    ),
+    Case(
+        "renorm of some", lambda lib, x: lib.renorm(x, 2, 0, 1.0) ** 2, lambda rng: [np.array([[0.3, 0.4], [3.0, 4.0]])]
+    ),
+]
+
 NORMS = [  # some are squared, so that there is a second derivative to compare
     *(
         Case(
@@ -342,7 +405,7 @@ NORMS = [  # some are squared, so that there is a second derivative to compare
     Case("norm nuc", lambda lib, x: lib.norm(x, "nuc"), apart((4, 3))),
 ]
 
-CASES = [*PRODUCTS, *SUMS, *INVERSES, *FACTORS, *NORMS]
+CASES = [*SOLUTIONS, *PRODUCTS, *SUMS, *INVERSES, *FACTORS, *NORMS]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -372,6 +435,14 @@ def test_agrees_in_other_dtypes(call: Any, dtype: str) -> None:
 
 
 REFUSED: list[tuple[Any, list[tuple[int, ...]], str]] = [
+    (lambda lib, a: lib.matrix_exp(a), [(2, 3)], "square"),
+    (lambda lib, a, b: lib.linalg.lstsq(a, b), [(3, 2), (4, 1)], "axis -2 of the first has 3 elements"),
+    (lambda lib, a, b: lib.linalg.lstsq(a, b, driver="qr"), [(3, 2), (3, 1)], "gelsy"),
+    (lambda lib, a, b: lib.cdist(a, b), [(3, 2), (3, 4)], "rows of equal length"),
+    (lambda lib, a, b: lib.cdist(a, b), [(2,), (3, 2)], "rows of equal length"),
+    (lambda lib, a, b: lib.cdist(a, b, -1.0), [(3, 2), (3, 2)], "0 or more"),
+    (lambda lib, a: lib.renorm(a, 2, 0, 1.0), [(3,)], "two axes or more"),
+    (lambda lib, a: lib.renorm(a, -1, 0, 1.0), [(3, 2)], "p above 0"),
     (lambda lib, a, b: lib.mm(a, b), [(2, 3), (4, 5)], "axis of the left has 3|last axis"),
     (lambda lib, a, b: lib.mm(a, b), [(2, 3), (3,)], "mat2 a tensor with 2 axes"),
     (lambda lib, a, b: lib.bmm(a, b), [(2, 2, 3), (3, 3, 4)], "axis 0 of the first has 2"),
@@ -420,6 +491,23 @@ def test_refuses_what_pytorch_refuses(call: Any, shapes: list[tuple[int, ...]], 
     refuse(call, *arrays)
     with pytest.raises((RuntimeError, ValueError, TypeError), match=words):
         call(tinytorch, *(tinytorch.from_numpy(a) for a in arrays))
+
+
+@pytest.mark.parametrize("name", ["eig", "eigvals"])
+def test_complex_eigenvalues_are_refused_with_a_way_out(name: str) -> None:
+    with pytest.raises(NotImplementedError, match=r"linalg.eigh\(\)"):
+        getattr(tinytorch.linalg, name)(tinytorch.eye(2))
+
+
+def test_matrix_exp_of_infinity_is_refused() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        tinytorch.matrix_exp(tinytorch.tensor([[INF]]))
+
+
+def test_lstsq_finds_the_smallest_of_many_solutions() -> None:
+    a, b = np.array([[1.0, 1.0], [1.0, 1.0]]), np.array([[2.0], [2.0]])
+    solution = tinytorch.linalg.lstsq(tinytorch.from_numpy(a), tinytorch.from_numpy(b)).solution
+    np.testing.assert_allclose(solution.numpy(), torch.linalg.lstsq(torch.from_numpy(a), torch.from_numpy(b)).solution)
 
 
 def test_a_singular_matrix_has_its_own_error() -> None:

@@ -306,6 +306,81 @@ ORDERED = [
     Case("quantile 0-d", in_both_forms("quantile", 0.5), numbers(())),
 ]
 
+ORDERED += [
+    *(
+        Case(
+            f"nanquantile {how} {dim}",
+            in_both_forms("nanquantile", 0.3, dim, interpolation=how),
+            given([[1, NAN, 2, 5], [3, 2, 1, 7], [NAN, NAN, 4, 3]]),
+        )
+        for how in ("linear", "lower", "higher", "midpoint", "nearest")
+        for dim in (None, 0, 1)
+    ),
+    Case("nanquantile of nan alone", in_both_forms("nanquantile", 0.5), given([NAN, NAN])),
+    Case(
+        "nanquantile several",
+        lambda lib, x, q: lib.nanquantile(x, q, dim=1, keepdim=True),
+        lambda rng: [np.array([[1, NAN, 2, 5], [3, 2, 1, 7.0]]), np.array([0, 0.4, 1])],
+        constant=(1,),
+    ),
+]
+
+DIFFERENCES = [
+    *(
+        Case(
+            f"diff {shape} {n} {dim}",
+            lambda lib, x, n=n, d=dim: [(lib.diff(x, n, d)) ** 2, x.diff(n, d)],
+            numbers(shape),
+        )
+        for shape, n, dim in [((5,), 1, -1), ((5,), 3, 0), ((2, 4), 2, 0), ((2, 4), 0, 1), ((3, 1, 2), 1, 1)]
+    ),
+    Case(
+        "diff with ends",
+        lambda lib, x, y, z: [lib.diff(x, prepend=y, append=z), x.diff(dim=0, append=x)],
+        numbers((2, 4), (2, 1), (2, 2)),
+    ),
+    Case("diff of bools", in_both_forms("diff"), lambda rng: [rng.integers(0, 2, 9).astype(bool)]),
+    Case("diff of integers", in_both_forms("diff", 2), lambda rng: [rng.integers(0, 9, 9)]),
+    *(
+        case
+        for name in ("trapezoid", "trapz", "cumulative_trapezoid")
+        for case in [
+            Case(f"{name} dx", lambda lib, y, n=name: getattr(lib, n)(y, dx=0.5, dim=0) ** 2, numbers((4, 3))),
+            Case(f"{name} x", lambda lib, y, x, n=name: getattr(lib, n)(y, x), numbers((2, 4), (4,))),
+            Case(f"{name} x of all", lambda lib, y, x, n=name: getattr(lib, n)(y, x, dim=0), numbers((4, 2), (4, 2))),
+        ]
+    ),
+]
+
+# What methods of the lessons are called with, and what the lessons themselves do not know.
+METHODS = [
+    *(
+        Case(
+            f"{name} of a method {args} {kwargs}",
+            lambda lib, x, n=name, a=args, k=kwargs: getattr(x, n)(*a, **k) ** 2,
+            maker,
+        )
+        for name in ("sum", "mean", "amax", "amin")
+        for args, kwargs, maker in [
+            ((), {}, distinct((2, 3))),
+            ((1,), {}, distinct((2, 3))),
+            ((), {"dim": (0, -1), "keepdim": True}, distinct((2, 3))),
+            (([0, 1],), {}, distinct((2, 3))),
+            (((),), {}, distinct((2, 3))),
+            ((), {"dim": ()}, distinct((2, 3))),
+            ((), {"axis": 0, "keepdims": True}, distinct((2, 3))),
+            ((0,), {}, numbers(())),
+            ((-1, True), {}, numbers(())),
+        ]
+    ),
+    *(
+        Case(f"{name} of a method, dtype", lambda lib, x, n=name: getattr(x, n)(0, dtype=lib.float64), numbers((2, 3)))
+        for name in ("sum", "mean")
+    ),
+    Case("mean of integers", lambda lib, x: x.mean(dtype=lib.float32), lambda rng: [rng.integers(0, 9, 4)]),
+    Case("mean of nothing", lambda lib, x: [lib.mean(x), lib.mean(x, 0), x.mean(1)], numbers((0, 3))),
+]
+
 COUNTS = [
     Case("histc", in_both_forms("histc", 4, -2, 2), numbers((20,)), constant=(0,)),
     Case("histc own range", in_both_forms("histc", 5), numbers((4, 5)), constant=(0,)),
@@ -323,7 +398,7 @@ COUNTS = [
     ),
 ]
 
-CASES = [*SUMS, *EXTREMES, *TRUTHS, *SPREADS, *RUNNING, *ORDERED, *COUNTS]
+CASES = [*SUMS, *EXTREMES, *TRUTHS, *SPREADS, *RUNNING, *ORDERED, *COUNTS, *DIFFERENCES, *METHODS]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -419,6 +494,22 @@ ALONG_AN_AXIS = {
     *("median", "nanmedian", "mode", "sort", "argsort"),
 }
 REFUSED: list[tuple[Any, Array, str]] = [
+    *(
+        (lambda lib, x, name=name: getattr(x, name)(2), np.ones((2, 3)), rf"{name}\(\) .*axis 2")
+        for name in ("sum", "mean", "amax", "amin", "max", "argmin")
+    ),
+    *(
+        (lambda lib, x, name=name: getattr(x, name)("a"), np.ones((2, 3)), rf"{name}\(\) .*integer")
+        for name in ("sum", "mean", "amax", "amin")
+    ),
+    (lambda lib, x: x.sum((0, 0)), np.ones((2, 3)), "twice"),
+    (lambda lib, x: x.sum(0, "yes"), np.ones((2, 3)), "keepdim=True or False"),
+    (lambda lib, x: x.mean(), np.ones(3, int), "needs floats"),
+    (lambda lib, x: x.amax(0), np.ones((0, 3)), "no largest or smallest"),
+    (lambda lib, x: lib.diff(x, -1), np.ones(3), "n of 0 or more"),
+    (lambda lib, x: x.diff(), np.array(1.0), "0-d tensor"),
+    (lambda lib, x: lib.trapezoid(x, x[:2]), np.ones(3), "3 points"),
+    (lambda lib, x: lib.nanquantile(x, 2.0), np.ones(3), "between 0 and 1"),
     *(
         (lambda lib, x, name=name: getattr(lib, name)(x, 2), np.ones((2, 3)), rf"{name}\(\) .*axis 2")
         for name in sorted(ALONG_AN_AXIS)

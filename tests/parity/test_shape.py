@@ -11,14 +11,16 @@ import pytest
 
 import tinytorch
 from tinytorch.core.autograd import RULES, GradientShapeError
-from tinytorch.ops import shape as family
+from tinytorch.ops import joining, moving, shape
 
 from .harness import Array, Call, Case, compare, numbers, refuse, torch
+
+FAMILY = (joining, moving, shape)
 
 
 def pad(lib: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
     """Call the function that PyTorch keeps in torch.nn.functional."""
-    return (family.pad if lib is tinytorch else torch.nn.functional.pad)(x, *args, **kwargs)
+    return (moving.pad if lib is tinytorch else torch.nn.functional.pad)(x, *args, **kwargs)
 
 
 def integers(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:
@@ -153,6 +155,27 @@ CASES = [
       for mode in ("reflect", "replicate", "circular")),
     *(Case(f"pad {mode} of one", lambda lib, x, mode=mode, n=n: pad(lib, x, n, mode), numbers((1, 1)))
       for mode, n in (("replicate", (3, 2)), ("circular", (1, 1)))),
+    *on((4, 6), hsplit=lambda lib, x: [*x.hsplit(3), *lib.hsplit(x, (1, 4)), *x[0].hsplit(2)]),
+    *on((4, 6), vsplit=lambda lib, x: [*x.vsplit(2), *lib.vsplit(x, [1, 3])]),
+    *on((2, 3, 4), dsplit=lambda lib, x: [*x.dsplit(2), *lib.dsplit(x, (1, 3))]),
+    Case("row_stack", lambda lib, x, y: lib.row_stack((x, y)), numbers((3,), (2, 3))),
+    Case("block_diag", lambda lib, *x: [lib.block_diag(*x), lib.block_diag(x[0])],
+         numbers((2, 3), (3,), (), (0, 2), (1, 1))),
+    Case("cartesian_prod", lambda lib, *x: [lib.cartesian_prod(*x), lib.cartesian_prod(x[0]),
+                                            lib.cartesian_prod(*x[:2])],
+         numbers((2,), (3,), (1,))),
+    *on((4,), combinations=lambda lib, x: [lib.combinations(x), lib.combinations(x, 3), lib.combinations(x, 2, True),
+                                           lib.combinations(x, r=5), lib.combinations(x, 1)]),
+    *on((2, 3), diagflat=lambda lib, x: [x.diagflat(), lib.diagflat(x, 1), x.diagflat(-2)]),
+    Case("diagonal_scatter", lambda lib, x, y, z: [x.diagonal_scatter(y), lib.diagonal_scatter(x, z, 2)],
+         numbers((3, 4), (3,), (2,))),
+    Case("select_scatter", lambda lib, x, y: [x.select_scatter(y, 0, -1), lib.select_scatter(x, y, dim=0, index=1)],
+         numbers((3, 4), (4,))),
+    Case("slice_scatter", lambda lib, x, y: [x.slice_scatter(y, 1, 0, 4, 2), lib.slice_scatter(x, y, 1, start=-2)],
+         numbers((3, 4), (3, 2))),
+    *on((5,), unfold=lambda lib, x: [x.unfold(0, 3, 1), x.unfold(-1, 2, 2), x.unfold(0, 5, 9), x.unfold(0, 1, 1)]),
+    *on((2, 7, 3), unfold=lambda lib, x: [x.unfold(1, 3, 2), x.unfold(2, 2, 1).unfold(1, 2, 3)]),
+    *on((), unfold=lambda lib, x: x.unfold(0, 1, 1)),
 ]  # fmt: skip
 
 
@@ -233,6 +256,30 @@ def test_memory_is_shared_where_pytorch_shares_it(name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Call, Array | tuple[Array, ...]]] = {
+    "hsplit of unequal pieces": (lambda lib, x: x.hsplit(4), np.zeros((2, 6))),
+    "hsplit of 0-d": (lambda lib, x: x.hsplit(1), np.zeros(())),
+    "vsplit of a vector": (lambda lib, x: x.vsplit(1), np.zeros(4)),
+    "dsplit of a matrix": (lambda lib, x: x.dsplit(1), np.zeros((2, 4))),
+    "block_diag of three axes": (lambda lib, x: lib.block_diag(x), np.zeros((1, 1, 1))),
+    "cartesian_prod of matrices": (lambda lib, x: lib.cartesian_prod(x, x), np.zeros((2, 2))),
+    "combinations of a matrix": (lambda lib, x: lib.combinations(x), np.zeros((2, 2))),
+    "combinations of less than none": (lambda lib, x: lib.combinations(x, -1), np.zeros(2)),
+    "diagonal_scatter of another length": (lambda lib, x: x.diagonal_scatter(x[0]), np.zeros((2, 3))),
+    "select_scatter of another length": (lambda lib, x: x.select_scatter(x[0], 1, 0), np.zeros((2, 3))),
+    "select_scatter behind the end": (lambda lib, x: x.select_scatter(x[0], 0, 2), np.zeros((2, 3))),
+    "slice_scatter of another length": (lambda lib, x: x.slice_scatter(x, 0, 1), np.zeros((2, 3))),
+    "broadcast_shapes": (lambda lib, x: lib.broadcast_shapes(x.shape, (3,)), np.zeros(2)),
+    "unfold of too much": (lambda lib, x: x.unfold(0, 3, 1), np.zeros(2)),
+    "unfold without steps": (lambda lib, x: x.unfold(0, 1, 0), np.zeros(2)),
+    "unfold of no axis": (lambda lib, x: x.unfold(1, 1, 1), np.zeros(2)),
+    "reshape by -2": (lambda lib, x: x.reshape(-2, 3), np.zeros(6)),
+    "reshape of a method by fractions": (lambda lib, x: x.reshape(1.5, 4), np.zeros(6)),
+    "view by -2": (lambda lib, x: x.view((3, -2)), np.zeros(6)),
+    "transpose of a method": (lambda lib, x: x.transpose(0, 5), np.zeros((2, 3))),
+    "transpose of half an axis": (lambda lib, x: x.transpose(0.5, 1), np.zeros((2, 3))),
+    "permute of a method": (lambda lib, x: x.permute(0, 5), np.zeros((2, 3))),
+    "permute of half an axis": (lambda lib, x: x.permute(0.5, 1), np.zeros((2, 3))),
+    "permute of a method of too few": (lambda lib, x: x.permute(0), np.zeros((2, 3))),
     "squeeze of no axis": (lambda lib, x: x.squeeze(2), np.zeros((2, 1))),
     "squeeze of one axis twice": (lambda lib, x: x.squeeze((0, -2)), np.zeros((2, 1))),
     "squeeze of half an axis": (lambda lib, x: x.squeeze(0.5), np.zeros((2, 1))),
@@ -418,6 +465,38 @@ def test_contiguous_is_the_tensor_itself_where_nothing_is_to_do() -> None:
     assert x.contiguous() is x
 
 
+@pytest.mark.parametrize(
+    ("call", "kind", "words"),
+    [
+        (lambda x: x.reshape(-2, 3), RuntimeError, r"reshape\(\) of a tensor of shape \(2, 3\) was given \(-2, 3\)"),
+        (lambda x: x.view((-2, 3)), RuntimeError, "once, -1"),
+        (lambda x: x.reshape(1.5, 4), TypeError, r"reshape\(\) takes integers"),
+        (
+            lambda x: x.transpose(0, 5),
+            IndexError,
+            r"transpose\(\): axis2: axis 5 is out of bounds .* shape \(2, 3\) the axes are -2 to 1",
+        ),
+        (lambda x: x.transpose(0.5, 1), TypeError, r"transpose\(\) takes an axis as an integer"),
+        (lambda x: tinytorch.transpose(x, 0, 5), IndexError, r"transpose\(\) was given dim=5, but axis 5 is out of"),
+        (lambda x: x.permute(0.5, 1), TypeError, r"permute\(\) takes integers"),
+    ],
+)
+def test_mistakes_in_methods_of_the_lesson_have_words_of_their_own(
+    call: Any, kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        call(tinytorch.zeros(2, 3))
+
+
+def test_methods_of_the_lesson_take_what_pytorch_takes() -> None:
+    for lib in (tinytorch, torch):
+        x = lib.zeros(2, 3)
+        assert tuple(x.permute(dims=(1, 0)).shape) == tuple(x.reshape(shape=(3, -1)).shape) == (3, 2)
+        assert tuple(x.reshape([6]).shape) == tuple(x.reshape(lib.tensor(6)).shape) == (6,)
+        assert tuple(lib.tensor(1.0).transpose(0, -1).shape) == ()
+        assert tuple(lib.broadcast_shapes((2, 1), (3,), 1)) == (2, 3)
+
+
 def test_a_flat_result_tells_its_pieces_apart_by_gradient() -> None:
     """By hand: the pieces of [1, 2, 3] are multiplied by 1, 10 and 100."""
     x = tinytorch.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -450,11 +529,12 @@ def test_cat_computes_no_gradient_that_nobody_needs() -> None:
 
 def test_every_rule_of_the_family_is_in_the_table() -> None:
     table = {rule.backward for rule in RULES}
-    assert {x for x in vars(family).values() if isinstance(x, type) and x.__name__.endswith("Backward")} <= table
+    found = {x for module in FAMILY for x in vars(module).values() if isinstance(x, type)}
+    assert {x for x in found if x.__name__.endswith("Backward")} <= table
 
 
 def test_every_function_is_a_method_where_it_is_one_in_pytorch() -> None:
-    for name in family.__all__:
+    for name in (name for module in FAMILY for name in module.__all__):
         assert hasattr(tinytorch.Tensor, name) == hasattr(torch.Tensor, name), name
         assert hasattr(torch, name), name
 

@@ -214,7 +214,7 @@ def _rows(out: Tensor, point: list[Tensor], create_graph: bool) -> list[Tensor]:
 
 
 def _stacked(rows: list[Tensor], out: Tensor, x: Tensor) -> Tensor:
-    from tinytorch.ops.shape import stack
+    from tinytorch.ops.joining import stack
 
     if not rows:
         return from_numpy(np.zeros(out.shape + x.shape, out.dtype))

@@ -42,21 +42,29 @@ if _built("activations"):
 if _built("autograd"):
     from tinytorch.ops.activations import celu as celu
     from tinytorch.ops.activations import elu as elu
+    from tinytorch.ops.activations import gumbel_softmax as gumbel_softmax
+    from tinytorch.ops.activations import hardshrink as hardshrink
     from tinytorch.ops.activations import hardsigmoid as hardsigmoid
     from tinytorch.ops.activations import hardswish as hardswish
     from tinytorch.ops.activations import hardtanh as hardtanh
     from tinytorch.ops.activations import leaky_relu as leaky_relu
     from tinytorch.ops.activations import logsigmoid as logsigmoid
     from tinytorch.ops.activations import mish as mish
+    from tinytorch.ops.activations import prelu as prelu
     from tinytorch.ops.activations import relu6 as relu6
+    from tinytorch.ops.activations import rrelu as rrelu
     from tinytorch.ops.activations import selu as selu
     from tinytorch.ops.activations import silu as silu
+    from tinytorch.ops.activations import softmin as softmin
     from tinytorch.ops.activations import softplus as softplus
+    from tinytorch.ops.activations import softshrink as softshrink
     from tinytorch.ops.activations import softsign as softsign
+    from tinytorch.ops.activations import tanhshrink as tanhshrink
     from tinytorch.ops.activations import threshold as threshold
     from tinytorch.ops.fused import batch_norm as batch_norm
     from tinytorch.ops.fused import cosine_embedding_loss as cosine_embedding_loss
     from tinytorch.ops.fused import cosine_similarity as cosine_similarity
+    from tinytorch.ops.fused import cross_entropy as cross_entropy
     from tinytorch.ops.fused import dropout as dropout
     from tinytorch.ops.fused import embedding as embedding
     from tinytorch.ops.fused import gaussian_nll_loss as gaussian_nll_loss
@@ -77,8 +85,14 @@ if _built("autograd"):
     from tinytorch.ops.fused import scaled_dot_product_attention as scaled_dot_product_attention
     from tinytorch.ops.fused import smooth_l1_loss as smooth_l1_loss
     from tinytorch.ops.fused import triplet_margin_loss as triplet_margin_loss
-    from tinytorch.ops.indexing import one_hot as one_hot
-    from tinytorch.ops.shape import pad as pad
+    from tinytorch.ops.losses import multi_margin_loss as multi_margin_loss
+    from tinytorch.ops.losses import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+    from tinytorch.ops.losses import poisson_nll_loss as poisson_nll_loss
+    from tinytorch.ops.losses import soft_margin_loss as soft_margin_loss
+    from tinytorch.ops.moving import pad as pad
+    from tinytorch.ops.searching import one_hot as one_hot
+    from tinytorch.ops.windows import fold as fold
+    from tinytorch.ops.windows import unfold as unfold
 elif _built("layers"):
     from tinytorch.core import layers as _layers
 
@@ -109,38 +123,34 @@ if _built("losses"):
         """Return the cross-entropy of logits and targets between 0 and 1."""
         return _losses.BCEWithLogitsLoss(reduction=reduction, pos_weight=pos_weight).forward(input, target)
 
-    def cross_entropy(
-        input: Tensor,
-        target: Tensor,
-        weight: Tensor | None = None,
-        *,
-        ignore_index: int = -100,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> Tensor:
-        """Return the cross-entropy of logits ``(N, C, ...)`` and class indices ``(N, ...)`` or probabilities."""
-        loss = _losses.CrossEntropyLoss(
-            weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
-        )
-        return loss.forward(input, target)
+    if not _built("autograd"):
+
+        def cross_entropy(
+            input: Tensor,
+            target: Tensor,
+            weight: Tensor | None = None,
+            *,
+            ignore_index: int = -100,
+            reduction: str = "mean",
+            label_smoothing: float = 0.0,
+        ) -> Tensor:
+            """Return the cross-entropy of logits ``(N, C, ...)`` and class indices ``(N, ...)`` or probabilities."""
+            loss = _losses.CrossEntropyLoss(
+                weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+            )
+            return loss.forward(input, target)
 
 
 # What `tinytorch.ops` adds joins the table of module 05.
 _FROM_OPS = (
-    *(
-        "batch_norm",
-        "celu",
-        "cosine_embedding_loss",
-        "cosine_similarity",
-        "elu",
-        "embedding",
-        "gaussian_nll_loss",
-        "glu",
-    ),
-    *("group_norm", "hardsigmoid", "hardswish", "hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm"),
-    *("kl_div", "l1_loss", "layer_norm", "leaky_relu", "logsigmoid", "margin_ranking_loss", "mish", "nll_loss"),
-    *("normalize", "one_hot", "pad", "pairwise_distance", "relu6", "rms_norm", "scaled_dot_product_attention", "selu"),
-    *("silu", "smooth_l1_loss", "softplus", "softsign", "threshold", "triplet_margin_loss"),
+    *("batch_norm", "celu", "cosine_embedding_loss", "cosine_similarity", "elu", "embedding", "fold"),
+    *("gaussian_nll_loss", "glu", "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish"),
+    *("hardtanh", "hinge_embedding_loss", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm"),
+    *("leaky_relu", "logsigmoid", "margin_ranking_loss", "mish", "multi_margin_loss"),
+    *("multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance"),
+    *("poisson_nll_loss", "prelu", "relu6", "rms_norm", "rrelu", "scaled_dot_product_attention", "selu"),
+    *("silu", "smooth_l1_loss", "soft_margin_loss", "softmin", "softplus", "softshrink", "softsign"),
+    *("tanhshrink", "threshold", "triplet_margin_loss", "unfold"),
 )
 _BUILT_BY[__name__].update(dict.fromkeys(_FROM_OPS, "05_autograd"))
 __getattr__ = _missing_from(__name__)

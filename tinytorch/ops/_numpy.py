@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.core.autograd import ENHANCED, RULES, Function, NotDifferentiableError, tracked
+from tinytorch.core.autograd import NotDifferentiableError
 from tinytorch.core.tensor import Tensor, from_numpy
 from tinytorch.ops._registry import NUMPY
 
@@ -110,15 +110,8 @@ def speak_numpy() -> None:
     Tensor.__array_ufunc__ = answer_ufunc  # type: ignore[assignment]
     Tensor.__array_function__ = answer_function  # type: ignore[attr-defined]
     Tensor.astype = _astype  # type: ignore[attr-defined]
-    for rule in RULES:
-        if rule.owner is Tensor and rule.method in ("sum", "mean", "amax", "amin"):
-            ENHANCED.append((Tensor, rule.method, functools.partial(_tracked_with_names, rule=rule.backward)))
     for name in ("max", "min", "argmax", "argmin"):
         setattr(Tensor, name, with_numpy_names(getattr(Tensor, name)))
-
-
-def _tracked_with_names(original: Callable[..., Tensor], rule: type[Function]) -> Callable[..., Any]:
-    return with_numpy_names(tracked(original, rule))
 
 
 def _astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:

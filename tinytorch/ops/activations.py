@@ -7,17 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tinytorch.core.activations import GELU, stable_sigmoid
-from tinytorch.core.autograd import Function
+from tinytorch.core.activations import GELU, Softmax, stable_sigmoid
+from tinytorch.core.autograd import Function, unbroadcast
 from tinytorch.core.losses import softplus as stable_softplus
-from tinytorch.core.tensor import FloatArray, Scalar, Tensor, from_numpy
-from tinytorch.ops._registry import operation
-from tinytorch.ops.elementwise import choose, sigmoid
+from tinytorch.core.tensor import FloatArray, Scalar, Tensor, default_generator, from_numpy
+from tinytorch.ops._registry import composed, operation
+from tinytorch.ops.elementwise import choose, sigmoid, tanh
 from tinytorch.ops.inplace import in_place
 
 # PyTorch has these beside those of torch.nn.functional.
-__all__ = ["celu", "selu", "threshold"]
+__all__ = ["celu", "prelu", "rrelu", "selu", "threshold"]
 
 Grads = tuple[FloatArray | None, ...]
 
@@ -450,3 +451,182 @@ def gelu(input: Tensor, *, approximate: str = "none") -> Tensor:
     """
     _check_floats("gelu", input)
     return GELU(approximate).forward(input)
+
+
+class PReLUBackward(Function):
+    """Gradient of ``out = a if a > 0 else w * a``: `grad_output`, times w where a is not positive; for w, a there."""
+
+    def apply(self, grad_output: FloatArray) -> Grads:
+        a, w = self.saved_tensors
+        need_a, need_w = self.needs_input_grad
+        grad_a = choose(a > 0, grad_output, grad_output * w) if need_a else None
+        grad_w = unbroadcast(grad_output * choose(a <= 0, a), self.input_shapes[1]) if need_w else None
+        return grad_a, grad_w
+
+
+@operation(PReLUBackward, method="_prelu")
+def _prelu(input: Tensor, weight: Tensor) -> Tensor:
+    x = input.data
+    return from_numpy(choose(x > 0, x, x * weight.data))
+
+
+@composed()
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """Return each element, times `weight` where it is not positive.
+
+    Parameters
+    ----------
+    input
+        A tensor of floats, its second axis being that of the channels.
+    weight
+        One number, or one for each channel.
+
+    Raises
+    ------
+    ValueError
+        If there are neither one nor as many weights as channels.
+
+    Notes
+    -----
+    Source: K. He et al., Delving Deep into Rectifiers, arXiv:1502.01852.
+
+    Examples
+    --------
+    >>> prelu(Tensor([-2.0, 3.0]), Tensor([0.5]))
+    tensor([-1.,  3.])
+    """
+    _check_floats("prelu", input)
+    _check_floats("prelu", weight)
+    if input.dtype != weight.dtype:
+        raise TypeError(f"prelu() takes weights of the input's type, {input.dtype}, but got {weight.dtype}.")
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.size not in (1, channels):
+        raise ValueError(
+            f"prelu() takes one weight, or one for each of the {channels} channels of a tensor of shape {input.shape}, "
+            f"but got weights of shape {weight.shape}."
+        )
+    shape = () if weight.size == 1 else (channels,) + (1,) * (input.ndim - 2)
+    return _prelu(input, weight.reshape(shape))
+
+
+class ShrinkBackward(Function):
+    """Gradient of what sets elements between two bounds to 0: `grad_output` outside of them."""
+
+    def __init__(self, a: Tensor, lambd: float, *, output: Tensor | None = None) -> None:
+        super().__init__(a, output=output)
+        self.lambd = lambd
+
+    def apply(self, grad_output: FloatArray) -> Grads:
+        (a,) = self.saved_tensors
+        return (choose(~((a >= -self.lambd) & (a <= self.lambd)), grad_output),)
+
+
+@operation(ShrinkBackward, method="_hardshrink")
+def _hardshrink(input: Tensor, lambd: float) -> Tensor:
+    x = input.data
+    return from_numpy(choose(~((x >= -lambd) & (x <= lambd)), x))
+
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return each element, and 0 for those from ``-lambd`` to `lambd`.
+
+    Examples
+    --------
+    >>> hardshrink(Tensor([-1.0, 0.2, 0.7]))
+    tensor([-1.0,  0.0,  0.7])
+    """
+    _check_floats("hardshrink", input)
+    return _hardshrink(input, lambd)
+
+
+class SoftshrinkBackward(ShrinkBackward):
+    """Gradient of what brings elements nearer to 0: `grad_output` where they have not reached it."""
+
+
+@operation(SoftshrinkBackward, method="_softshrink")
+def _softshrink(input: Tensor, lambd: float) -> Tensor:
+    x = input.data
+    return from_numpy(choose(~((x >= -lambd) & (x <= lambd)), x - np.copysign(x.dtype.type(lambd), x)))
+
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """Return each element `lambd` nearer to 0, and 0 for those that are nearer already.
+
+    Raises
+    ------
+    ValueError
+        If `lambd` is negative.
+
+    Examples
+    --------
+    >>> softshrink(Tensor([-1.0, 0.25, 0.75]))
+    tensor([-0.50,  0.00,  0.25])
+    """
+    _check_floats("softshrink", input)
+    if lambd < 0:
+        raise ValueError(f"softshrink() takes lambd of 0 or more, but got {lambd}.")
+    return _softshrink(input, lambd)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """Return ``a - tanh(a)`` of each element."""
+    if not isinstance(input, Tensor) or input.dtype.kind == "b":
+        _check_floats("tanhshrink", input)
+    return input - tanh(input)
+
+
+def softmin(input: Tensor, dim: int, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """Return ``softmax(-input)`` along `dim`: probabilities that are large where the elements are small.
+
+    Examples
+    --------
+    >>> softmin(Tensor([0.0, 0.0]), 0)
+    tensor([0.5, 0.5])
+    """
+    converted = input if dtype is None else input.to(dtype)
+    return Softmax(dim).forward(-converted)
+
+
+def rrelu(
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """Return each element, times a slope where it is not positive: while training drawn from `lower` to `upper`.
+
+    Otherwise the slope is the middle of the two. Source: B. Xu et al., arXiv:1505.00853.
+    """
+    _check_floats("rrelu", input)
+    if not lower <= upper:
+        raise ValueError(f"rrelu() draws slopes from lower to upper, but got {lower} and {upper}.")
+    if not training:
+        return _placed(inplace, "rrelu", _leaky_relu, input, (lower + upper) / 2)
+    slopes = from_numpy(default_generator().uniform(lower, upper, input.shape).astype(input.dtype))
+    return _placed(inplace, "rrelu", _prelu, input, slopes)
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """Return draws from the categories of `logits`, softened so that they have a gradient.
+
+    Parameters
+    ----------
+    logits
+        Logarithms of weights, along `dim`.
+    tau
+        The temperature: the nearer to 0, the nearer a draw is to one category.
+    hard
+        Return 1 for the category drawn and 0 for the others, with the gradient of the softened draw.
+    eps
+        Has no effect, as in PyTorch.
+    dim
+        The axis of the categories.
+
+    Notes
+    -----
+    Source: E. Jang et al., Categorical Reparameterization with Gumbel-Softmax, arXiv:1611.01144.
+    """
+    _check_floats("gumbel_softmax", logits)
+    noise = -np.log(default_generator().standard_exponential(logits.shape))
+    soft = Softmax(dim).forward((logits + from_numpy(np.asarray(noise, logits.dtype))) / tau)
+    if not hard:
+        return soft
+    drawn = (soft.data == soft.data.max(axis=dim, keepdims=True)).astype(logits.dtype)
+    return from_numpy(drawn) - soft.detach() + soft

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from tinytorch.core.autograd import Function, NotDifferentiableError, is_grad_enabled, unbroadcast
+from tinytorch.core.autograd import ENHANCED, Function, IndexBackward, NotDifferentiableError, unbroadcast
 from tinytorch.core.tensor import Array, FloatArray, Scalar, Tensor, from_numpy
+from tinytorch.ops._index_errors import refuse_index
 from tinytorch.ops._registry import NUMPY, composed, operation
-from tinytorch.ops.shape import axis_of, clone, common_shape, expand, filled, in_kind, number_for, ravel
+from tinytorch.ops.shape import as_tensor, axis_of, clone, common_shape, expand, explained, filled, in_kind, number_for
 
 __all__ = [
-    "argwhere",
-    "bucketize",
     "gather",
     "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
+    "index_reduce",
     "index_select",
-    "isin",
     "masked_fill",
+    "masked_scatter",
     "masked_select",
-    "nonzero",
+    "put",
     "scatter",
     "scatter_add",
-    "searchsorted",
+    "scatter_reduce",
     "take",
     "take_along_dim",
-    "unique",
 ]
 
 Grads = tuple[FloatArray | None, ...]
@@ -125,7 +128,7 @@ def _zeros_with(values: Any, places: Array, shape: tuple[int, ...]) -> Any:
     """Return zeros of `shape` with an array or a tensor added at `places`."""
     zeros: FloatArray = np.zeros(shape, values.dtype)
     if isinstance(values, Tensor):
-        return _add_at(from_numpy(zeros), places, values)
+        return added_at(from_numpy(zeros), places, values)
     add_at(zeros, places, values)
     return zeros
 
@@ -164,7 +167,7 @@ class AddAtBackward(Function):
 
 
 @operation(AddAtBackward, method="_add_at")
-def _add_at(input: Tensor, places: Array, values: Tensor) -> Tensor:
+def added_at(input: Tensor, places: Array, values: Tensor) -> Tensor:
     """Return a copy with `values` added at `places`."""
     out = input.data.copy()
     add_at(out, places, values.data)
@@ -185,22 +188,27 @@ class PutAtBackward(Function):
 
     def apply(self, grad_output: FloatArray) -> Grads:
         need_a, need_b = self.needs_input_grad
-        grad_a = in_kind(_put_at, grad_output, self.places, 0) if need_a else None
+        grad_a = in_kind(put_at, grad_output, self.places, 0) if need_a else None
         return grad_a, in_kind(_at_places, grad_output, self.places) if need_b else None
 
 
 @operation(PutAtBackward, method="_put_at")
-def _put_at(input: Tensor, places: Array, values: Any) -> Tensor:
+def put_at(input: Tensor, places: Array, values: Any) -> Tensor:
     """Return a copy with a number, or a tensor of as many elements, written at `places`."""
     out = input.data.copy()
     out.reshape(-1)[places] = values.data if isinstance(values, Tensor) else values
     return from_numpy(out)
 
 
+# The lesson's own index, t[...].
+
+ENHANCED.append((Tensor, "__getitem__", explained(IndexBackward, refuse_index, IndexError)))
+
+
 # Along an axis, an index for each element.
 
 
-def _row(x: Any) -> Any:
+def as_row(x: Any) -> Any:
     """Return a 0-d array or tensor as one of one element; others as they are."""
     return x if x.ndim else x.reshape(1)
 
@@ -211,7 +219,7 @@ def _shaped(x: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _places(input: Tensor, dim: int, index: Any, name: str) -> Array:
     """Return the places that an index, which has to fit `input`, means; numbers count as rows of one element."""
-    row: Array = _row(index_of(index, name))
+    row: Array = as_row(index_of(index, name))
     axis, shape = axis_of(dim, input.ndim, name), input.shape or (1,)
     if not row.size:  # an index that picks nothing may have any shape
         return row.reshape((0,) * len(shape))
@@ -259,7 +267,7 @@ def _source(input: Tensor, src: Any, places: Array, name: str) -> Tensor:
     if not isinstance(src, Tensor) or src.dtype != input.dtype:
         found = f"one of {src.dtype}" if isinstance(src, Tensor) else type(src).__name__
         raise TypeError(f"{name}() into a tensor of {input.dtype} takes a tensor of the same dtype, but got {found}.")
-    row: Tensor = _row(src)
+    row: Tensor = as_row(src)
     if not places.size:
         return row.reshape(-1)[:0].reshape(places.shape)
     if row.ndim != places.ndim or any(n > m for n, m in zip(places.shape, row.shape, strict=True)):
@@ -272,7 +280,13 @@ def _source(input: Tensor, src: Any, places: Array, name: str) -> Tensor:
 
 @composed()
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Tensor | Scalar | None = None, value: Scalar | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor | Scalar | None = None,
+    value: Scalar | None = None,
+    *,
+    reduce: str | None = None,
 ) -> Tensor:
     """Return a copy with values written along `dim` at the places in `index`.
 
@@ -288,6 +302,8 @@ def scatter(
         What to write: a number, or a tensor with a value for each place.
     value
         A number; another way to say it.
+    reduce
+        "add" or "multiply", to combine the values with what is there; None writes over it.
 
     Raises
     ------
@@ -314,7 +330,12 @@ def scatter(
         if isinstance(number, Tensor)
         else number_for(number, input.dtype, "scatter")
     )
-    return _put_at(input, places, what)
+    if reduce is None:
+        return put_at(input, places, what)
+    if reduce not in ("add", "multiply"):
+        raise ValueError(f'scatter() takes reduce="add", "multiply" or None, but got {reduce!r}.')
+    values = what if isinstance(what, Tensor) else from_numpy(np.full(places.shape, what, input.dtype))
+    return added_at(input, places, values) if reduce == "add" else _multiplied_at(input, places, values)
 
 
 @composed()
@@ -330,7 +351,161 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     tensor([2., 0., 4.])
     """
     places = _places(input, dim, index, "scatter_add")
-    return _add_at(input, places, _source(input, src, places, "scatter_add"))
+    return added_at(input, places, _source(input, src, places, "scatter_add"))
+
+
+# Values that meet at a place, reduced to one.
+
+
+class MultipliedAtBackward(Function):
+    """Gradient of ``a`` multiplied with ``b`` at places: for each factor, the product of the others it meets.
+
+    That product is ``out / factor`` where no factor is 0.
+    """
+
+    saves = ("inputs", "output")
+
+    def __init__(self, a: Tensor, places: Array, b: Tensor, *, output: Tensor | None = None) -> None:
+        super().__init__(a, b, output=output)
+        self.places = places
+
+    def apply(self, grad_output: FloatArray) -> Grads:
+        a, b, out = self.saved_tensors
+        need_a, need_b = self.needs_input_grad
+        if (a == 0).any() or (b == 0).any():
+            if isinstance(grad_output, Tensor):
+                raise NotDifferentiableError(
+                    "a product that meets a 0 at scattered places has no gradient of higher order here. Leave "
+                    "create_graph out."
+                )
+            others_a, others_b = self._others(a, b)
+            return grad_output * others_a if need_a else None, _picked(grad_output, self.places) * others_b
+        flow = grad_output * out
+        return flow / a if need_a else None, _picked(flow, self.places) / b if need_b else None
+
+    def _others(self, a: FloatArray, b: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return for each factor the product of the others at its place, of which any may be 0."""
+        product, zeros = np.where(a == 0, 1, a), (a == 0).astype(np.int64)
+        np.multiply.at(product.reshape(-1), self.places, np.where(b == 0, 1, b))
+        np.add.at(zeros.reshape(-1), self.places, b == 0)
+
+        def others(x: FloatArray, product: FloatArray, zeros: Array) -> FloatArray:
+            without = zeros - (x == 0)
+            left: FloatArray = np.where(without > 0, 0, product / np.where(x == 0, 1, x))
+            return left
+
+        return others(a, product, zeros), others(b, _picked(product, self.places), _picked(zeros, self.places))
+
+
+def _picked(values: Any, places: Array) -> Any:
+    """Return the elements at places, of an array or of a tensor."""
+    return _at_places(values, places) if isinstance(values, Tensor) else np.take(values.reshape(-1), places)
+
+
+@operation(MultipliedAtBackward, method="_multiplied_at")
+def _multiplied_at(input: Tensor, places: Array, values: Tensor) -> Tensor:
+    """Return a copy with `values` multiplied in at `places`."""
+    out = input.data.copy()
+    np.multiply.at(out.reshape(-1), places.reshape(-1), values.data.reshape(-1))
+    return from_numpy(out)
+
+
+class ExtremeAtBackward(Function):
+    """Gradient of the largest, or smallest, of ``a`` and the ``b`` that meet at a place: the equal ones share it."""
+
+    saves = ("inputs", "output")
+
+    def __init__(self, a: Tensor, places: Array, b: Tensor, extreme: np.ufunc, *, output: Tensor | None = None) -> None:
+        super().__init__(a, b, output=output)
+        self.places = places
+
+    def apply(self, grad_output: FloatArray) -> Grads:
+        a, b, out = (x.data if isinstance(x, Tensor) else x for x in self.saved_tensors)  # only which are equal counts
+        need_a, need_b = self.needs_input_grad
+        chosen_a, chosen_b = (x.astype(out.dtype) for x in (a == out, b == np.take(out.reshape(-1), self.places)))
+        count = chosen_a.copy()
+        add_at(count, self.places, chosen_b)
+        share = grad_output / np.maximum(count, 1)
+        return share * chosen_a if need_a else None, _picked(share, self.places) * chosen_b if need_b else None
+
+
+@operation(ExtremeAtBackward, method="_extreme_at")
+def _extreme_at(input: Tensor, places: Array, values: Tensor, extreme: np.ufunc) -> Tensor:
+    """Return a copy with the larger, or smaller, of itself and `values` at `places`."""
+    out = input.data.copy()
+    extreme.at(out.reshape(-1), places.reshape(-1), values.data.reshape(-1))
+    return from_numpy(out)
+
+
+_REDUCTIONS = ("sum", "prod", "mean", "amax", "amin")
+
+
+def _reduced_at(name: str, input: Tensor, places: Array, values: Tensor, reduce: str, include_self: bool) -> Tensor:
+    """Return a copy where `values`, and with `include_self` what was there, are reduced to one at their places."""
+    if not include_self:
+        input = put_at(input, places, _neutral(reduce, input.dtype))
+    if reduce in ("sum", "mean"):
+        total = added_at(input, places, values)
+        return total if reduce == "sum" else _over_counts(total, places, include_self)
+    if reduce == "prod":
+        return _multiplied_at(input, places, values)
+    return _extreme_at(input, places, values, np.maximum if reduce == "amax" else np.minimum)
+
+
+def _neutral(reduce: str, dtype: np.dtype[Any]) -> Scalar:
+    """Return the number that changes nothing in a reduction."""
+    if reduce in ("sum", "mean"):
+        return 0
+    if reduce == "prod":
+        return 1
+    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
+    if dtype.kind == "f":
+        return -math.inf if reduce == "amax" else math.inf
+    return int(limits.min if reduce == "amax" else limits.max)
+
+
+def _over_counts(total: Tensor, places: Array, include_self: bool) -> Tensor:
+    counts = np.bincount(places.reshape(-1), minlength=total.size).reshape(total.shape) + include_self
+    counts = np.maximum(counts, 1).astype(total.dtype)
+    return total / from_numpy(counts) if total.dtype.kind == "f" else from_numpy(total.data // counts)
+
+
+def _check_reduction(name: str, reduce: str, known: tuple[str, ...]) -> None:
+    if reduce not in known:
+        raise ValueError(f"{name}() takes as reduce {', '.join(map(repr, known))}, but got {reduce!r}.")
+
+
+@composed()
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Return a copy where the values of `src` that `index` sends to one place along `dim` are reduced to one.
+
+    Parameters
+    ----------
+    input
+        Where to write. What no index names stays as it is.
+    dim, index, src
+        As `scatter` takes them.
+    reduce
+        "sum", "prod", "mean", "amax" or "amin".
+    include_self
+        Whether what stands at the place takes part.
+
+    Notes
+    -----
+    Of equal largest or smallest ones each gets its share of the gradient. Source: ``torch.scatter_reduce``.
+
+    Examples
+    --------
+    >>> from tinytorch import tensor
+    >>> scatter_reduce(Tensor([0, 0]), 0, tensor([0, 0, 1]), Tensor([2, 6, 5]), "mean", include_self=False)
+    tensor([4., 5.])
+    """
+    _check_reduction("scatter_reduce", reduce, _REDUCTIONS)
+    places = _places(input, dim, index, "scatter_reduce")
+    values = _source(input, src, places, "scatter_reduce")
+    return _reduced_at("scatter_reduce", input, places, values, reduce, include_self)
 
 
 @composed()
@@ -356,7 +531,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"{input.shape}."
         )
     axis, shape = axis_of(dim, input.ndim, "take_along_dim"), input.shape or (1,)
-    places = _counted_from_front(_row(places), shape[axis], axis, "take_along_dim")
+    places = _counted_from_front(as_row(places), shape[axis], axis, "take_along_dim")
     wanted = common_shape([_cut_to_1(shape, axis), _cut_to_1(places.shape, axis)], "take_along_dim")
     extent = (*wanted[:axis], places.shape[axis], *wanted[axis + 1 :])
     if wanted != _cut_to_1(shape, axis):
@@ -401,7 +576,7 @@ def _index_select(input: Tensor, axis: int, index: Array) -> Tensor:
 
 def _row_of_places(input: Tensor, dim: int, index: Any, name: str) -> tuple[int, Array]:
     """Return the axis and the array of an index of one axis."""
-    places = _row(index_of(index, name))
+    places = as_row(index_of(index, name))
     axis = axis_of(dim, input.ndim, name)
     if places.ndim != 1:
         raise ValueError(f"{name}() takes an index of one axis, but got shape {places.shape}. Use t[index] for more.")
@@ -456,20 +631,125 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     >>> index_add(Tensor([0, 0, 0]), 0, tensor([2, 2]), Tensor([1, 3]))
     tensor([0., 0., 4.])
     """
-    axis, places = _row_of_places(input, dim, index, "index_add")
-    if source.dtype != input.dtype:
-        raise TypeError(
-            f"index_add() into a tensor of {input.dtype} takes a source of the same dtype, but got {source.dtype}."
-        )
+    places = _slices("index_add", input, dim, index, source)
+    factor = number_for(alpha, input.dtype, "index_add")
+    values = source if factor == 1 else source * factor
+    return added_at(input, places, values)
+
+
+def _slices(name: str, input: Tensor, dim: int, index: Any, source: Tensor) -> Array:
+    """Return the places along `dim` that an index of one axis means, for which `source` has the values."""
+    axis, places = _row_of_places(input, dim, index, name)
+    if not isinstance(source, Tensor) or source.dtype != input.dtype:
+        found = f"one of {source.dtype}" if isinstance(source, Tensor) else type(source).__name__
+        raise TypeError(f"{name}() into a tensor of {input.dtype} takes a source of the same dtype, but got {found}.")
     shape = input.shape[:axis] + ((places.size,) if input.ndim else ()) + input.shape[axis + 1 :]
     if source.shape != shape:
         raise ValueError(
-            f"index_add() at {places.size} places along axis {axis} of shape {input.shape} takes a source of shape "
+            f"{name}() at {places.size} places along axis {axis} of shape {input.shape} takes a source of shape "
             f"{shape}, but got {source.shape}."
         )
-    factor = number_for(alpha, input.dtype, "index_add")
-    values = source if factor == 1 else source * factor
-    return _add_at(input, _places_of_slices(input.shape or (1,), axis, places), values)
+    return _places_of_slices(input.shape or (1,), axis, places)
+
+
+@composed()
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
+    """Return a copy with the slices of `source` written along `dim` at the places in `index`.
+
+    Examples
+    --------
+    >>> from tinytorch import tensor
+    >>> index_copy(Tensor([0, 0, 0]), 0, tensor([2, 0]), Tensor([1, 3]))
+    tensor([3., 0., 1.])
+    """
+    return put_at(input, _slices("index_copy", input, dim, index, source), source)
+
+
+@composed()
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
+    """Return a copy where the slices of `source` that `index` sends to one place along `dim` are reduced to one.
+
+    `reduce` is "prod", "mean", "amax" or "amin", as in `scatter_reduce`; `index_add` is the sum.
+    """
+    _check_reduction("index_reduce", reduce, _REDUCTIONS[1:])
+    places = _slices("index_reduce", input, dim, index, source)
+    return _reduced_at("index_reduce", input, places, source.reshape(places.shape), reduce, include_self)
+
+
+@composed()
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Scalar | Tensor) -> Tensor:
+    """Return a copy with `value`, a number or a 0-d tensor, at the places in `index` along `dim`.
+
+    Examples
+    --------
+    >>> from tinytorch import tensor
+    >>> index_fill(Tensor([[1, 2, 3]]), 1, tensor([0, 2]), -1)
+    tensor([[-1.,  2., -1.]])
+    """
+    axis, row = _row_of_places(input, dim, index, "index_fill")
+    places = _places_of_slices(input.shape or (1,), axis, row)
+    if not isinstance(value, Tensor):
+        return put_at(input, places, number_for(value, input.dtype, "index_fill"))
+    if value.ndim:
+        raise ValueError(f"index_fill() takes a number or a 0-d tensor, but got a tensor of shape {value.shape}.")
+    return put_at(input, places, expand(value.to(input.dtype), places.shape))
+
+
+@composed()
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """Return a copy with `values` at ``input[indices]``.
+
+    Parameters
+    ----------
+    input
+        A tensor.
+    indices
+        For each of the first axes a tensor of integers or bools, or None for all of it.
+    values
+        What to write; it broadcasts to the shape of ``input[indices]``.
+    accumulate
+        Add it to what is there, where a place is named twice both, instead of writing over it.
+
+    Examples
+    --------
+    >>> from tinytorch import tensor
+    >>> index_put(Tensor([0, 0]), (tensor([1, 1]),), Tensor([2, 3]), accumulate=True)
+    tensor([0., 5.])
+    """
+    if not isinstance(indices, list | tuple):
+        raise TypeError(f"index_put() takes a tuple of tensors as indices, but got {type(indices).__name__}.")
+    if not isinstance(values, Tensor) or values.dtype != input.dtype:
+        found = f"one of {values.dtype}" if isinstance(values, Tensor) else type(values).__name__
+        raise TypeError(f"index_put() into a tensor of {input.dtype} takes a tensor of that dtype, but got {found}.")
+    whole = tuple(slice(None) if index is None else index for index in indices)
+    places = from_numpy(np.arange(input.size).reshape(input.shape))[whole].data
+    if common_shape([places.shape, values.shape], "index_put") != places.shape:
+        raise ValueError(f"index_put() has room for shape {places.shape}, but got values of shape {values.shape}.")
+    spread = values if values.shape == places.shape else expand(values, places.shape)
+    return (added_at if accumulate else put_at)(input, places, spread)
+
+
+@composed()
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Return a copy with `source` at the places in `index`, counted as if the tensor were one row.
+
+    With `accumulate` it is added to what is there.
+
+    Examples
+    --------
+    >>> from tinytorch import tensor
+    >>> put(Tensor([[1, 2], [3, 4]]), tensor([0, -1]), Tensor([8, 9]))
+    tensor([[8., 2.],
+            [3., 9.]])
+    """
+    places = _counted_from_front(index_of(index, "put"), input.size, 0, "put")
+    if not isinstance(source, Tensor) or source.dtype != input.dtype or source.size != places.size:
+        found = f"{source.size} of {source.dtype}" if isinstance(source, Tensor) else type(source).__name__
+        raise TypeError(f"put() at {places.size} places takes as many values of {input.dtype}, but got {found}.")
+    values = source if source.shape == places.shape else source.reshape(places.shape)
+    return (added_at if accumulate else put_at)(input, places, values)
 
 
 @composed()
@@ -564,230 +844,39 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return _at_places(stretched, np.flatnonzero(np.broadcast_to(where, shape)))
 
 
-# Indices of elements. They have no gradient.
-
-
 @composed()
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """Return where the elements are that are not 0.
-
-    Returns
-    -------
-    Tensor or tuple of Tensor
-        A row of indices for each such element, or, with `as_tuple`, one tensor of indices for each axis, such that
-        ``t[t.nonzero(as_tuple=True)]`` is those elements.
-
-    Examples
-    --------
-    >>> from tinytorch import tensor
-    >>> nonzero(tensor([[0, 1], [1, 0]]))
-    tensor([[0, 1],
-            [1, 0]])
-    """
-    if as_tuple:
-        return tuple(from_numpy(places) for places in np.nonzero(np.atleast_1d(input.data)))
-    return argwhere(input)
-
-
-@composed()
-def argwhere(input: Tensor) -> Tensor:
-    """Return a row of indices for each element that is not 0."""
-    return from_numpy(np.argwhere(input.data))
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Return a row for each class in `tensor`, with 1 at its place and 0 elsewhere.
-
-    Parameters
-    ----------
-    tensor
-        Classes, from 0 on.
-    num_classes
-        The length of the rows; one more than the largest class if it is -1.
-
-    Raises
-    ------
-    TypeError
-        If the classes are not integers.
-    ValueError
-        If a class is negative or has no place, or there is none to tell the length from.
-
-    Examples
-    --------
-    >>> one_hot(Tensor([0, 2]).long())
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    classes = index_of(tensor, "one_hot")
-    if num_classes == -1:
-        if not classes.size:
-            raise ValueError("one_hot() cannot tell the number of classes from an empty tensor. Pass num_classes=.")
-        num_classes = int(classes.max()) + 1
-    if num_classes < 1 or (classes.size and not 0 <= classes.min() <= classes.max() < num_classes):
-        found = f"{classes.min()} to {classes.max()}" if classes.size else "none"
-        raise ValueError(f"one_hot() of {num_classes} classes takes 0 to {num_classes - 1}, but got {found}.")
-    out = np.zeros((*classes.shape, num_classes), np.int64)
-    np.put_along_axis(out, classes[..., None], 1, -1)
-    return from_numpy(out)
-
-
-def searchsorted(
-    sorted_sequence: Tensor,
-    input: Tensor | Scalar,
-    *,
-    out_int32: bool = False,
-    right: bool = False,
-    side: str | None = None,
-    sorter: Tensor | None = None,
-) -> Tensor:
-    """Return where each value would have to stand in a sorted sequence to keep it sorted.
-
-    Parameters
-    ----------
-    sorted_sequence
-        Rising values along the last axis: one sequence, or one for each row of `input`.
-    input
-        The values, or one number.
-    out_int32
-        Return int32 instead of int64.
-    right
-        Put a value behind its equals instead of in front of them.
-    side
-        "left" or "right"; another way to say it.
-    sorter
-        The indices that sort the sequence, if it is not sorted.
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """Return a copy with the elements of `source`, one after the other, where `mask` is true.
 
     Raises
     ------
     ValueError
-        If the rows of the two do not match, or `side` is unknown or contradicts `right`.
-
-    Examples
-    --------
-    >>> searchsorted(Tensor([1, 3, 5]), Tensor([3, 4]))
-    tensor([1, 2])
-    """
-    if side not in (None, "left", "right") or (side == "left" and right):
-        raise ValueError(f'searchsorted() takes side="left" or side="right", but got side={side!r}, right={right}.')
-    data = sorted_sequence.data
-    if sorter is not None:
-        data = take_along_dim(sorted_sequence.detach(), sorter, -1).data
-    values = np.asarray(input.data if isinstance(input, Tensor) else input)
-    if data.ndim != 1 and (data.ndim != values.ndim or data.shape[:-1] != values.shape[:-1] or not data.ndim):
-        raise ValueError(
-            f"searchsorted() takes one sequence, or one for each row of the values, but got shapes {data.shape} and "
-            f"{values.shape}, whose axes in front of the last differ."
-        )
-    behind = right or side == "right"
-    if data.ndim == 1:
-        found = np.asarray(np.searchsorted(data, values, "right" if behind else "left"))
-    else:
-        found = _searched_by_rows(data, values, behind)
-    return from_numpy(found.astype(np.int32 if out_int32 else np.int64, copy=False))
-
-
-def _searched_by_rows(data: Array, values: Array, behind: bool) -> Array:
-    """Return the place of each value in the sequence of its row, by halving all intervals at once."""
-    count = data.shape[-1]
-    low, high = np.zeros(values.shape, np.int64), np.full(values.shape, count)
-    for _ in range(count.bit_length()):
-        middle = (low + high) // 2
-        pivot = np.take_along_axis(data, np.minimum(middle, count - 1), -1)
-        above = (low < high) & ~(pivot > values if behind else pivot >= values)  # a nan stands last
-        low, high = np.where(above, middle + 1, low), np.where(above, high, np.minimum(middle, high))
-    return low
-
-
-def bucketize(input: Tensor | Scalar, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
-    """Return the number of the bucket that each value falls into; boundaries rise.
-
-    Bucket i ends with ``boundaries[i]``, which belongs to it; with `right`, to the next.
-
-    Examples
-    --------
-    >>> bucketize(Tensor([1, 4, 9]), Tensor([3, 6]))
-    tensor([0, 1, 2])
-    """
-    if boundaries.ndim != 1:
-        raise ValueError(f"bucketize() takes boundaries in one row, but got shape {boundaries.shape}.")
-    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
-
-
-@composed()
-def unique(
-    input: Tensor,
-    sorted: bool = True,
-    return_inverse: bool = False,
-    return_counts: bool = False,
-    dim: int | None = None,
-) -> Any:
-    """Return the different elements, or the different slices along `dim`, from small to large.
-
-    Parameters
-    ----------
-    input
-        A tensor.
-    sorted
-        There for PyTorch's sake: the result is sorted in either case.
-    return_inverse
-        Return also where each element stands in the result.
-    return_counts
-        Return also how often each occurs.
-    dim
-        The axis whose slices are compared; single elements if it is None.
-
-    Raises
-    ------
-    NotDifferentiableError
-        If the tensor requires a gradient.
+        If `source` has fewer elements than are wanted.
 
     Examples
     --------
     >>> from tinytorch import tensor
-    >>> unique(tensor([3, 1, 3]), return_counts=True)
-    (tensor([1, 3]), tensor([1, 2]))
+    >>> masked_scatter(Tensor([1, 2, 3]), tensor([True, False, True]), Tensor([8, 9]))
+    tensor([8., 2., 9.])
     """
-    if input.requires_grad and is_grad_enabled():
-        raise NotDifferentiableError(
-            "unique() has no gradient, and this tensor requires one, which would be lost there. If you mean to: "
-            "t.detach().unique()."
+    where = mask_of(mask, "masked_scatter")
+    shape = common_shape([input.shape, where.shape], "masked_scatter")
+    if not isinstance(source, Tensor) or source.dtype != input.dtype:
+        found = f"one of {source.dtype}" if isinstance(source, Tensor) else type(source).__name__
+        raise TypeError(
+            f"masked_scatter() into a tensor of {input.dtype} takes one of the same dtype, but got {found}."
         )
-    axis = None if dim is None else axis_of(dim, input.ndim, "unique")
-    data = _row(input.data)
-    values, inverse, counts = np.unique(data, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
-    found = [values]
-    if return_inverse:
-        found.append(inverse.reshape(input.shape if axis is None else -1))
-    if return_counts:
-        found.append(counts)
-    tensors = tuple(from_numpy(array) for array in found)
-    return tensors if len(tensors) > 1 else tensors[0]
-
-
-def isin(
-    elements: Tensor | Scalar, test_elements: Tensor | Scalar, *, assume_unique: bool = False, invert: bool = False
-) -> Tensor:
-    """Return for each element whether it is one of `test_elements`; with `invert`, whether it is not.
-
-    Examples
-    --------
-    >>> from tinytorch import tensor
-    >>> isin(tensor([1, 2, 3]), tensor([2, 5]))
-    tensor([False,  True, False])
-    """
-    data, wanted = (np.asarray(x.data if isinstance(x, Tensor) else x) for x in (elements, test_elements))
-    return from_numpy(np.asarray(np.isin(data, wanted, assume_unique=assume_unique, invert=invert)))
+    places = np.flatnonzero(np.broadcast_to(where, shape))
+    if source.size < places.size:
+        raise ValueError(f"masked_scatter() needs {places.size} values, but its source has {source.size}.")
+    return put_at(input if input.shape == shape else expand(input, shape), places, source.reshape(-1)[: places.size])
 
 
 # NumPy's functions, whose arguments have other names or meanings.
 
 
-def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else from_numpy(np.asarray(value))
-
-
 def _np_take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
-    a, places = _tensor(a), index_of(_tensor(indices), "take")
+    a, places = as_tensor(a), index_of(as_tensor(indices), "take")
     if axis is None:
         return take(a, from_numpy(places))
     axis = axis_of(axis, a.ndim, "take")
@@ -797,25 +886,9 @@ def _np_take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
 
 
 def _np_take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Tensor:
-    return take_along_dim(_tensor(arr), _tensor(indices), axis)
+    return take_along_dim(as_tensor(arr), as_tensor(indices), axis)
 
 
-def _np_searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Tensor:
-    order = None if sorter is None else _tensor(sorter)
-    return searchsorted(_tensor(a), _tensor(v), side=side, sorter=order)
-
-
-NUMPY.update(
-    {
-        np.take: _np_take,
-        np.take_along_axis: _np_take_along_axis,
-        np.extract: lambda condition, arr: masked_select(_tensor(arr), _tensor(condition)),
-        np.nonzero: lambda a: nonzero(a, as_tuple=True),
-        np.flatnonzero: lambda a: nonzero(ravel(a), as_tuple=True)[0],
-        np.argwhere: lambda a: argwhere(a),
-        np.searchsorted: _np_searchsorted,
-        np.isin: lambda element, test_elements, assume_unique=False, invert=False: isin(
-            element, test_elements, assume_unique=assume_unique, invert=invert
-        ),
-    }
-)
+NUMPY[np.take] = _np_take
+NUMPY[np.take_along_axis] = _np_take_along_axis
+NUMPY[np.extract] = lambda condition, arr: masked_select(as_tensor(arr), as_tensor(condition))

@@ -36,8 +36,12 @@ TWINS = (
     *("rsqrt", "reciprocal", "square", "sign", "floor", "ceil", "round", "trunc", "frac", "fmod", "remainder"),
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "erf", "sigmoid", "relu", "lerp"),
     *("clamp", "clip", "masked_fill", "scatter", "scatter_add", "index_add", "addcmul", "addcdiv", "nan_to_num"),
-    *("cumsum", "cumprod", "tril", "triu"),
+    *("cumsum", "cumprod", "tril", "triu", "erfc", "erfinv", "logit", "sinc", "deg2rad", "rad2deg"),
+    *("xlogy", "copysign", "hypot", "atan2", "index_fill", "index_copy", "index_put", "put", "masked_scatter"),
+    *("scatter_reduce", "index_reduce", "renorm"),
 )
+# Methods whose second one gives the tensor another shape, and leaves its values where they are.
+RESHAPING = ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t")
 _OPERATORS = {"+": "add", "-": "sub", "*": "mul", "/": "truediv", "**": "pow", "//": "floordiv", "%": "mod"}
 
 
@@ -103,15 +107,49 @@ def _copy(tensor: Tensor) -> Tensor:
     return copy
 
 
-def _take_history(tensor: Tensor, result: Tensor, now: int) -> None:
-    """Make the node that made `result` the one that made `tensor`, `now`."""
+def _take_node(tensor: Tensor, result: Tensor) -> Any:
+    """Let `tensor` be what the node of `result` made, and not what an earlier one did; return that node."""
+    if tensor._grad_fn is not None:
+        tensor._grad_fn._output = None
     node = result._grad_fn
     tensor.requires_grad, tensor._grad_fn = result.requires_grad, node
     if node is not None:
-        node.made, node._output = now, weakref.ref(tensor)
+        node._output = weakref.ref(tensor)
+    return node
+
+
+def _take_history(tensor: Tensor, result: Tensor, now: int) -> None:
+    """Make the node that made `result` the one that made `tensor`, `now`."""
+    node = _take_node(tensor, result)
+    if node is not None:
+        node.made = now
         if node.saved and any(saved is result.data for saved in node.saved):
             node.saved = tuple(tensor.data if saved is result.data else saved for saved in node.saved)
         _watch(tensor)
+
+
+def reshaping(name: str) -> Callable[..., Tensor]:
+    """Return a method that gives the tensor itself the shape that the method `name` makes.
+
+    Its values stay where they are, so views of them, and what rules have saved, stay right.
+    """
+
+    @functools.wraps(getattr(Tensor, name))
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        recorded = is_grad_enabled() and self.requires_grad
+        if recorded and self._grad_fn is None:
+            raise RuntimeError(
+                f"{name}_() would change the shape of a leaf that requires a gradient, {self.shape}, while operations "
+                f"are recorded. Use {name}(), which makes a new tensor."
+            )
+        result = getattr(Tensor, name)(self, *args, **kwargs)
+        self.data = result.data
+        if recorded:
+            _take_node(self, result)
+        return self
+
+    method.__doc__ = f"Give this tensor the shape of ``{name}(...)``, and return it."
+    return method
 
 
 # A view made before the change still says how it came from the old values, so it may not be used any more.
@@ -183,8 +221,8 @@ def _set_item(self: Tensor, index: Any, value: Any) -> None:
     ValueError
         If `value` does not fit there.
     """
+    room, shape = self.detach()[index].shape, np.shape(value)
     index = array_index(index)
-    room, shape = self.data[index].shape, np.shape(value)
     try:
         np.broadcast_to(np.empty(shape, bool), room)
     except ValueError:
@@ -219,6 +257,8 @@ def add_in_place_methods() -> None:
     """Give `Tensor` its methods with an underscore, after all others are there."""
     for name in TWINS:
         setattr(Tensor, f"{name}_", in_place(f"{name}_()", _calling(name)))
+    for name in RESHAPING:
+        setattr(Tensor, f"{name}_", reshaping(name))
     for sign, name in _OPERATORS.items():
         setattr(Tensor, f"__i{name}__", in_place(f"{sign}=", _calling(f"__{name}__")))
     others: dict[str, Callable[..., Tensor]] = {

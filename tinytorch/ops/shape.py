@@ -1,18 +1,27 @@
-"""Shapes: axes and pieces of tensors, taken apart and put together.
+"""Shapes: axes added, taken away, merged, moved and stretched.
 
-What only looks at a tensor in another way shares its memory, as in PyTorch; what puts tensors together is new.
+What only looks at a tensor in another way shares its memory, as in PyTorch.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinytorch.core.autograd import Function, unbroadcast
+from tinytorch.core.autograd import (
+    ENHANCED,
+    Function,
+    PermuteBackward,
+    ReshapeBackward,
+    TransposeBackward,
+    is_grad_enabled,
+    unbroadcast,
+)
 from tinytorch.core.tensor import Array, FloatArray, Scalar, Tensor, from_numpy
 from tinytorch.ops._registry import NUMPY, composed, operation
 
@@ -20,50 +29,27 @@ __all__ = [
     "atleast_1d",
     "atleast_2d",
     "atleast_3d",
+    "broadcast_shapes",
     "broadcast_tensors",
     "broadcast_to",
-    "cat",
-    "chunk",
     "clone",
-    "column_stack",
-    "concat",
-    "concatenate",
-    "diag",
-    "diag_embed",
-    "diagonal",
-    "dstack",
     "flatten",
-    "flip",
-    "fliplr",
-    "flipud",
-    "hstack",
     "meshgrid",
     "moveaxis",
     "movedim",
-    "narrow",
     "numel",
     "permute",
     "ravel",
     "repeat_interleave",
     "reshape",
-    "roll",
-    "rot90",
-    "select",
-    "split",
     "squeeze",
-    "stack",
     "swapaxes",
     "swapdims",
     "t",
-    "tensor_split",
     "tile",
     "transpose",
-    "tril",
-    "triu",
-    "unbind",
     "unflatten",
     "unsqueeze",
-    "vstack",
 ]
 
 Grads = tuple[FloatArray | None, ...]
@@ -97,7 +83,8 @@ def axis_of(dim: int, ndim: int, name: str) -> int:
     count = max(ndim, 1)
     if not -count <= dim < count:
         raise IndexError(
-            f"{name}() was given axis {dim}, but this tensor has {ndim} axes: use {-count} to {count - 1}."
+            f"{name}() was given dim={dim}, but axis {dim} is out of bounds of a tensor with {ndim} axes: use {-count} "
+            f"to {count - 1}."
         )
     return dim % count
 
@@ -115,6 +102,12 @@ def axes_of(dims: Dims, ndim: int, name: str) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError(f"{name}() was given the axes {several}, which name one twice. Name each once.")
     return axes
+
+
+def axis_along(input: Tensor, dim: int, name: str) -> int:
+    if not input.ndim:
+        raise IndexError(f"{name}() works along an axis, and a 0-d tensor has none. Use unsqueeze(0) first.")
+    return axis_of(dim, input.ndim, name)
 
 
 def integers(values: tuple[Any, ...], name: str) -> tuple[int, ...]:
@@ -145,6 +138,16 @@ def list_of_tensors(tensors: Any, name: str) -> list[Tensor]:
     if not tensors:
         raise ValueError(f"{name}() takes one tensor at least, but its list is empty.")
     return list(tensors)
+
+
+def as_tensor(value: Any) -> Tensor:
+    """Return a tensor as it is, and anything else that holds numbers as a tensor of the same dtype."""
+    return value if isinstance(value, Tensor) else from_numpy(np.asarray(value))
+
+
+def tensors_from(values: Any) -> list[Tensor]:
+    """Return a sequence of tensors, arrays or numbers as a list of tensors."""
+    return [as_tensor(value) for value in values]
 
 
 def promoted(arrays: Sequence[Array]) -> np.dtype[Any]:
@@ -204,6 +207,38 @@ def in_kind(on_tensors: Callable[..., Tensor], values: Any, *args: Any) -> Any:
     return on_tensors(from_numpy(values), *args).data
 
 
+Method = Callable[..., Any]
+
+
+def explained(rule: type[Function], careful: Method, *errors: type[Exception]) -> Callable[[Method], Method]:
+    """Return what enhances a method of the lessons: recorded by `rule`, and `careful` answers where NumPy refuses.
+
+    `careful` takes the same arguments, and is asked after one of `errors`, those of NumPy. It raises an error in words
+    of ours, or does what PyTorch does there and NumPy does not.
+
+    A call without a mistake costs no more than with ``tracked()``, which looks through all arguments for one that
+    requires a gradient; here there is only the tensor itself.
+    """
+
+    def enhance(original: Method) -> Method:
+        @functools.wraps(original)
+        def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+            try:
+                result = original(self, *args, **kwargs)
+            except errors:
+                result = None  # what follows is outside of the handler, so that NumPy's error is not shown beside ours
+            if result is None:
+                return careful(self, *args, **kwargs)
+            if self.requires_grad and is_grad_enabled():
+                result.requires_grad = True
+                result._grad_fn = rule(self, *args, output=result, **kwargs)
+            return result
+
+        return method
+
+    return enhance
+
+
 # The same elements in another shape.
 
 
@@ -216,6 +251,39 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     (2, 2)
     """
     return input.reshape(integers((shape,), "reshape"))
+
+
+def _reshape_with_checked_lengths(original: Method) -> Method:
+    """Return the lesson's ``reshape()`` as a method that takes no negative length but -1, which NumPy does."""
+
+    @functools.wraps(original)
+    def method(self: Tensor, *args: Any, shape: Any = None) -> Tensor:
+        if shape is not None:
+            args = (shape,)
+        try:
+            result: Tensor = original(self, *args)
+        except TypeError:
+            result = original(self, *integers(args, "reshape"))
+        found = result.data.shape
+        if found != args and -1 not in args and found not in args:
+            _check_lengths(self, integers(args, "reshape"))
+        if self.requires_grad and is_grad_enabled():
+            result.requires_grad = True
+            result._grad_fn = ReshapeBackward(self, output=result)
+        return result
+
+    return method
+
+
+def _check_lengths(input: Tensor, lengths: tuple[int, ...]) -> None:
+    if min(lengths, default=0) < -1:
+        raise RuntimeError(
+            f"reshape() of a tensor of shape {input.shape} was given {lengths}. A length is 0 or more, or, once, -1, "
+            "which is worked out."
+        )
+
+
+ENHANCED.append((Tensor, "reshape", _reshape_with_checked_lengths))
 
 
 @composed()
@@ -299,7 +367,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     >>> unflatten(Tensor([[1, 2, 3, 4]]), 1, (2, -1)).shape
     (1, 2, 2)
     """
-    place, lengths = _axis_of_pieces(input, dim, "unflatten"), integers((sizes,), "unflatten")
+    place, lengths = axis_along(input, dim, "unflatten"), integers((sizes,), "unflatten")
     count, known = input.shape[place], math.prod(n for n in lengths if n != -1)
     unknown = lengths.count(-1)
     fits = known == count if not unknown else unknown == 1 and known > 0 and count % known == 0
@@ -398,9 +466,29 @@ def _swapped(input: Tensor, dim0: int, dim1: int, name: str) -> Tensor:
     return input.transpose(axis0, axis1) if input.ndim else input.reshape(())
 
 
+def _transpose_method(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    for i, dim in enumerate((dim0, dim1), 1):
+        if isinstance(dim, int) and not -self.ndim <= dim < self.ndim and self.ndim:
+            raise IndexError(
+                f"transpose(): axis{i}: axis {dim} is out of bounds for array of dimension {self.ndim}. Of a tensor of "
+                f"shape {self.shape} the axes are {-self.ndim} to {self.ndim - 1}."
+            )
+    return _swapped(self, dim0, dim1, "transpose")
+
+
+ENHANCED.append((Tensor, "transpose", explained(TransposeBackward, _transpose_method, IndexError, TypeError)))
+
+
 def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
     """Return a view whose axis i is axis ``dims[i]`` of this tensor."""
     return input.permute(integers((dims,), "permute"))
+
+
+def _permute_method(self: Tensor, *order: Any, dims: Any = None) -> Tensor:
+    return self.permute(*integers(order if dims is None else (dims,), "permute"))
+
+
+ENHANCED.append((Tensor, "permute", explained(PermuteBackward, _permute_method, TypeError)))
 
 
 @composed()
@@ -540,6 +628,17 @@ def common_shape(shapes: Sequence[tuple[int, ...]], name: str) -> tuple[int, ...
         raise ValueError(f"shapes {found} do not broadcast in {name}(). Lengths must be equal, or 1.") from None
 
 
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """Return the shape that shapes, or lengths, broadcast to.
+
+    Examples
+    --------
+    >>> broadcast_shapes((2, 1), (3,), 1)
+    (2, 3)
+    """
+    return common_shape([integers((shape,), "broadcast_shapes") for shape in shapes], "broadcast_shapes")
+
+
 def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Return the coordinates of a grid, one tensor for each axis, as views.
 
@@ -637,7 +736,7 @@ class RepeatInterleaveBackward(Function):
 
 
 @operation(RepeatInterleaveBackward, method="_repeat_each")
-def _repeat_each(input: Tensor, repeats: int, axis: int) -> Tensor:
+def repeat_each(input: Tensor, repeats: int, axis: int) -> Tensor:
     """Return the tensor with each element along `axis` repeated in place."""
     return from_numpy(np.repeat(input.data, repeats, axis))
 
@@ -669,7 +768,7 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
     tensor([1., 2., 2., 2.])
     """
     flat = ravel(input) if dim is None else input
-    axis = _axis_of_pieces(flat, 0 if dim is None else dim, "repeat_interleave")
+    axis = axis_along(flat, 0 if dim is None else dim, "repeat_interleave")
     times = np.asarray(repeats.data if isinstance(repeats, Tensor) else repeats)
     if times.dtype.kind not in "iu" or times.ndim > 1 or times.size not in (1, flat.shape[axis]) or (times < 0).any():
         raise ValueError(
@@ -677,744 +776,11 @@ def repeat_interleave(input: Tensor, repeats: int | Tensor, dim: int | None = No
             f"axis {axis}, but got {times.tolist()}."
         )
     if times.size == 1:
-        return _repeat_each(flat, times.item(), axis)
+        return repeat_each(flat, times.item(), axis)
     return flat[(slice(None),) * axis + (np.repeat(np.arange(times.size), times),)]
 
 
-# Pieces.
-
-
-@composed()
-def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
-    """Return a view of `length` elements along `dim`, from `start` on; a negative `start` counts from the end.
-
-    Raises
-    ------
-    IndexError
-        If there are not so many.
-
-    Examples
-    --------
-    >>> narrow(Tensor([1, 2, 3, 4]), 0, 1, 2)
-    tensor([2., 3.])
-    """
-    axis = _axis_of_pieces(input, dim, "narrow")
-    count, first = input.shape[axis], operator.index(start)
-    first += count if first < 0 else 0
-    if not (0 <= first <= first + length <= count):
-        raise IndexError(f"narrow() from {start} on cannot take {length} of the {count} elements along axis {axis}.")
-    return _slice(input, axis, first, first + length)
-
-
-def _axis_of_pieces(input: Tensor, dim: int, name: str) -> int:
-    if not input.ndim:
-        raise IndexError(f"{name}() works along an axis, and a 0-d tensor has none. Use unsqueeze(0) first.")
-    return axis_of(dim, input.ndim, name)
-
-
-def _slice(input: Tensor, axis: int, start: int, stop: int) -> Tensor:
-    return input[(slice(None),) * axis + (slice(start, stop),)]
-
-
-@composed()
-def select(input: Tensor, dim: int, index: int) -> Tensor:
-    """Return a view of what stands at `index` along `dim`, without that axis.
-
-    Raises
-    ------
-    IndexError
-        If nothing stands there.
-
-    Examples
-    --------
-    >>> select(Tensor([[1, 2], [3, 4]]), 1, -1)
-    tensor([2., 4.])
-    """
-    axis = _axis_of_pieces(input, dim, "select")
-    count, place = input.shape[axis], operator.index(index)
-    if not -count <= place < count:
-        raise IndexError(f"select() was given index {place}, but axis {axis} has {count} elements.")
-    return _selected(input, axis, place)
-
-
-def _selected(input: Tensor, axis: int, place: int) -> Tensor:
-    return input[(slice(None),) * axis + (place, ...)]  # the dots make a number a view too
-
-
-@composed()
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of all that stands along `dim`, one after the other.
-
-    Examples
-    --------
-    >>> unbind(Tensor([[1, 2], [3, 4]]))
-    (tensor([1., 2.]), tensor([3., 4.]))
-    """
-    axis = _axis_of_pieces(input, dim, "unbind")
-    return tuple(_selected(input, axis, i) for i in range(input.shape[axis]))
-
-
-def _cut(input: Tensor, axis: int, places: Sequence[int]) -> tuple[Tensor, ...]:
-    """Return views of what stands between `places` along `axis`, from the front to the end."""
-    starts, stops = (0, *places), (*places, input.shape[axis])
-    return tuple(_slice(input, axis, start, stop) for start, stop in zip(starts, stops, strict=True))
-
-
-@composed()
-def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of the tensor in pieces along `dim`.
-
-    Parameters
-    ----------
-    tensor
-        What to split.
-    split_size_or_sections
-        The length of each piece, where the last may be shorter; or the lengths of all.
-    dim
-        The axis.
-
-    Raises
-    ------
-    ValueError
-        If the lengths do not add up to that of the axis, or one is negative.
-
-    Examples
-    --------
-    >>> split(Tensor([1, 2, 3, 4, 5]), 2)
-    (tensor([1., 2.]), tensor([3., 4.]), tensor([5.]))
-    >>> split(Tensor([1, 2, 3]), [1, 2])
-    (tensor([1.]), tensor([2., 3.]))
-    """
-    axis = _axis_of_pieces(tensor, dim, "split")
-    count = tensor.shape[axis]
-    if isinstance(split_size_or_sections, Sequence):
-        lengths = integers((split_size_or_sections,), "split")
-        if sum(lengths) != count or any(n < 0 for n in lengths):
-            raise ValueError(f"split() into lengths {lengths} does not use up the {count} elements along axis {axis}.")
-        return _cut(tensor, axis, np.cumsum(lengths[:-1], dtype=int).tolist()) if lengths else ()
-    (size,) = integers((split_size_or_sections,), "split")
-    if size < 0 or (size == 0 < count):
-        raise ValueError(f"split() takes a length above 0, but got {size} for the {count} elements along axis {axis}.")
-    return _cut(tensor, axis, range(size, count, size) if size else ())
-
-
-@composed()
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of the tensor in at most `chunks` pieces along `dim`, all of one length but the last.
-
-    Examples
-    --------
-    >>> [len(piece) for piece in chunk(Tensor([1, 2, 3, 4, 5]), 3)]
-    [2, 2, 1]
-    """
-    axis = _axis_of_pieces(input, dim, "chunk")
-    count, (pieces,) = input.shape[axis], integers((chunks,), "chunk")
-    if pieces < 1:
-        raise ValueError(f"chunk() makes one piece at least, but was asked for {pieces}.")
-    size = -(-count // pieces)
-    return _cut(input, axis, range(size, count, size) if size else (0,) * (pieces - 1))
-
-
-@composed()
-def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Return views of the tensor in pieces along `dim`.
-
-    Parameters
-    ----------
-    input
-        What to split.
-    indices_or_sections
-        The number of pieces, whose lengths then differ by 1 at most; or the places where to cut.
-    dim
-        The axis.
-
-    Examples
-    --------
-    >>> [len(piece) for piece in tensor_split(Tensor([1, 2, 3, 4, 5]), 3)]
-    [2, 2, 1]
-    >>> tensor_split(Tensor([1, 2, 3]), (1,))
-    (tensor([1.]), tensor([2., 3.]))
-    """
-    axis = _axis_of_pieces(input, dim, "tensor_split")
-    asked = indices_or_sections.tolist() if isinstance(indices_or_sections, Tensor) else indices_or_sections
-    if isinstance(asked, Sequence):
-        return _cut(input, axis, integers((asked,), "tensor_split"))
-    (pieces,) = integers((asked,), "tensor_split")
-    if pieces < 1:
-        raise ValueError(f"tensor_split() makes one piece at least, but was asked for {pieces}.")
-    size, longer = divmod(input.shape[axis], pieces)
-    return _cut(input, axis, [i * size + min(i, longer) for i in range(1, pieces)])
-
-
-# Tensors put together.
-
-
-class CatBackward(Function):
-    """Gradient of ``out = cat(tensors, dim)``: each tensor receives its piece of `grad_output`."""
-
-    saves = ()
-
-    def __init__(self, *tensors: Tensor, dim: int = 0, output: Tensor | None = None) -> None:
-        super().__init__(*tensors, output=output)
-        self.axis = dim % len(self.shape)
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return tuple(self._pieces(grad_output))
-
-    def _pieces(self, grad_output: FloatArray) -> Iterator[FloatArray | None]:
-        start, front = 0, (slice(None),) * self.axis
-        for shape, needed in zip(self.input_shapes, self.needs_input_grad, strict=True):
-            left_out = shape == (0,) and len(self.shape) > 1
-            stop = start if left_out else start + shape[self.axis]
-            piece = grad_output[(*front, slice(start, stop))] if needed else None
-            yield piece.reshape(shape) if left_out and piece is not None else piece
-            start = stop
-
-
-@operation(CatBackward, method="_cat")
-def _cat(*tensors: Tensor, dim: int = 0) -> Tensor:
-    """Return the tensors one behind the other along `dim`."""
-    arrays = [x.data for x in tensors]
-    kept = [a for a in arrays if a.shape != (0,)] or arrays  # an empty row goes with any shape, as in PyTorch
-    first = kept[0]
-    if not all(a.ndim for a in kept):
-        raise ValueError(
-            "cat() puts tensors together along an axis, but one of these is 0-d and has none. Use stack()."
-        )
-    axis = axis_of(dim, first.ndim, "cat")
-    for a in kept[1:]:
-        if a.ndim != first.ndim or any(
-            m != n for i, (m, n) in enumerate(zip(a.shape, first.shape, strict=True)) if i != axis
-        ):
-            raise ValueError(
-                f"cat() along axis {axis} takes tensors of equal lengths on the other axes, but got shapes "
-                f"{first.shape} and {a.shape}."
-            )
-    return from_numpy(np.concatenate(kept, axis, dtype=promoted(arrays)))
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Return the tensors one behind the other along `dim`.
-
-    An empty tensor of shape (0,) goes with any others, and adds nothing.
-
-    Raises
-    ------
-    ValueError
-        If the list is empty, or lengths differ on another axis than `dim`.
-
-    Examples
-    --------
-    >>> cat([Tensor([[1, 2]]), Tensor([[3, 4]])], dim=1)
-    tensor([[1., 2., 3., 4.]])
-    """
-    return _cat(*list_of_tensors(tensors, "cat"), dim=dim)
-
-
-concat = concatenate = cat
-
-
-class StackBackward(Function):
-    """Gradient of ``out = stack(tensors, dim)``: each tensor receives its layer of `grad_output`."""
-
-    saves = ()
-
-    def __init__(self, *tensors: Tensor, dim: int = 0, output: Tensor | None = None) -> None:
-        super().__init__(*tensors, output=output)
-        self.axis = dim % len(self.shape)
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        front: tuple[Any, ...] = (slice(None),) * self.axis
-        return tuple(
-            grad_output[(*front, i, ...)] if needed else None for i, needed in enumerate(self.needs_input_grad)
-        )
-
-
-@operation(StackBackward, method="_stack")
-def _stack(*tensors: Tensor, dim: int = 0) -> Tensor:
-    """Return the tensors as the layers of a new axis `dim`."""
-    arrays = [x.data for x in tensors]
-    first = arrays[0].shape
-    for i, a in enumerate(arrays):
-        if a.shape != first:
-            raise ValueError(
-                f"stack() takes tensors of equal shape, but number 0 has {first} and number {i} {a.shape}."
-            )
-    return from_numpy(np.stack(arrays, axis_of(dim, len(first) + 1, "stack"), dtype=promoted(arrays)))
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Return the tensors, all of one shape, as the layers of a new axis `dim`.
-
-    Raises
-    ------
-    ValueError
-        If the list is empty, or shapes differ.
-
-    Examples
-    --------
-    >>> stack([Tensor([1, 2]), Tensor([3, 4])], dim=1)
-    tensor([[1., 3.],
-            [2., 4.]])
-    """
-    return _stack(*list_of_tensors(tensors, "stack"), dim=dim)
-
-
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors side by side: along the second axis, vectors along their only one."""
-    rows = [atleast_1d(x) for x in list_of_tensors(tensors, "hstack")]
-    return cat(rows, 0 if rows[0].ndim == 1 else 1)
-
-
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors one below the other: along the first axis, vectors as rows."""
-    return cat([atleast_2d(x) for x in list_of_tensors(tensors, "vstack")], 0)
-
-
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors one behind the other: along the third axis, matrices as layers."""
-    return cat([atleast_3d(x) for x in list_of_tensors(tensors, "dstack")], 2)
-
-
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the tensors side by side, vectors and numbers as columns."""
-    several = list_of_tensors(tensors, "column_stack")
-    return hstack([x if x.ndim > 1 else x.reshape(x.size, 1) for x in several])
-
-
-# Elements moved.
-
-
-class RollBackward(Function):
-    """Gradient of ``out = a.roll(shifts, dims)``: `grad_output`, rolled back."""
-
-    saves = ()
-
-    def __init__(self, a: Tensor, shifts: Dims, dims: Dims | None = None, *, output: Tensor | None = None) -> None:
-        super().__init__(a, output=output)
-        self.shifts, self.dims = _shifts(shifts, dims, a.ndim)
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (np.roll(grad_output, tuple(-n for n in self.shifts), self.dims),)
-
-
-def _shifts(shifts: Dims, dims: Any, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Return how far to roll, and along which axes; None for the flattened tensor."""
-    by = integers((shifts,), "roll")
-    if dims is None or (isinstance(dims, Sequence) and not dims):
-        return by, None
-    axes = tuple(axis_of(dim, ndim, "roll") for dim in (dims if isinstance(dims, Sequence) else (dims,)))
-    return by, axes
-
-
-@operation(RollBackward)
-def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
-    """Return the tensor with its elements moved by `shifts` along `dims`; what leaves at the end enters in front.
-
-    Without `dims` the elements move as if they stood in one row.
-
-    Raises
-    ------
-    ValueError
-        If there are not as many shifts as axes.
-
-    Examples
-    --------
-    >>> roll(Tensor([1, 2, 3]), 1)
-    tensor([3., 1., 2.])
-    """
-    by, axes = _shifts(shifts, dims, input.ndim)
-    if len(by) != (1 if axes is None else len(axes)):
-        raise ValueError(f"roll() was given the shifts {by} for the axes {axes}. Give one for each.")
-    return from_numpy(np.roll(input.data, by, axes) if input.ndim else input.data.copy())
-
-
-class FlipBackward(Function):
-    """Gradient of ``out = a.flip(dims)``: `grad_output`, turned round in the same way."""
-
-    saves = ()
-
-    def __init__(self, a: Tensor, dims: Dims, *others: int, output: Tensor | None = None) -> None:
-        super().__init__(a, output=output)
-        self.axes = _axes_to_flip(dims, others, a.ndim)
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (np.flip(grad_output, self.axes),)
-
-
-def _axes_to_flip(dims: Dims, others: tuple[int, ...], ndim: int) -> tuple[int, ...]:
-    axes = axes_of((dims, *others) if others else dims, ndim, "flip")  # type: ignore[arg-type]
-    return axes if ndim else ()
-
-
-@operation(FlipBackward)
-def flip(input: Tensor, dims: Dims, *others: int) -> Tensor:
-    """Return a copy with the elements along each axis of `dims` in reverse order.
-
-    Examples
-    --------
-    >>> flip(Tensor([[1, 2], [3, 4]]), (0, 1))
-    tensor([[4., 3.],
-            [2., 1.]])
-    """
-    return from_numpy(np.flip(input.data, _axes_to_flip(dims, others, input.ndim)).copy())
-
-
-@composed(np.fliplr)
-def fliplr(input: Tensor) -> Tensor:
-    """Return a copy with the order of the columns reversed; there must be two axes at least."""
-    if input.ndim < 2:
-        raise ValueError(f"fliplr() reverses columns, but this tensor has shape {input.shape}. Use flip(0).")
-    return flip(input, 1)
-
-
-@composed(np.flipud)
-def flipud(input: Tensor) -> Tensor:
-    """Return a copy with the order of the rows reversed; there must be one axis at least."""
-    if not input.ndim:
-        raise ValueError("flipud() reverses rows, but this tensor is 0-d and has none.")
-    return flip(input, 0)
-
-
-@composed()
-def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
-    """Return a copy turned by `k` times 90 degrees, from the first axis of `dims` towards the second.
-
-    Raises
-    ------
-    ValueError
-        If `dims` does not name two axes.
-
-    Examples
-    --------
-    >>> rot90(Tensor([[1, 2], [3, 4]]))
-    tensor([[2., 4.],
-            [1., 3.]])
-    """
-    axes = axes_of(dims, input.ndim, "rot90")
-    if len(axes) != 2:
-        raise ValueError(f"rot90() turns in the plane of two different axes, but got {dims}.")
-    first, second = axes
-    quarters = k % 4
-    if quarters == 0:
-        return clone(input)
-    if quarters == 2:
-        return flip(input, axes)
-    return flip(input, second if quarters == 1 else first).transpose(first, second)
-
-
-# Triangles and diagonals.
-
-
-class TrilBackward(Function):
-    """Gradient of ``out = a.tril(diagonal)``: `grad_output` where elements were kept, 0 elsewhere."""
-
-    saves = ()
-
-    def __init__(self, a: Tensor, diagonal: int = 0, *, output: Tensor | None = None) -> None:
-        super().__init__(a, output=output)
-        self.diagonal = diagonal
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (in_kind(tril, grad_output, self.diagonal),)
-
-
-@operation(TrilBackward)
-def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrices with 0 above a diagonal: the main one, or that `diagonal` places further up.
-
-    Examples
-    --------
-    >>> tril(Tensor([[1, 2], [3, 4]]))
-    tensor([[1., 0.],
-            [3., 4.]])
-    """
-    below = _triangle(input, diagonal, "tril")
-    return from_numpy(filled(input.data, ~below, 0))
-
-
-class TriuBackward(TrilBackward):
-    """Gradient of ``out = a.triu(diagonal)``: `grad_output` where elements were kept, 0 elsewhere."""
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (in_kind(triu, grad_output, self.diagonal),)
-
-
-@operation(TriuBackward)
-def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrices with 0 below a diagonal: the main one, or that `diagonal` places further up.
-
-    Examples
-    --------
-    >>> triu(Tensor([[1, 2], [3, 4]]), 1)
-    tensor([[0., 2.],
-            [0., 0.]])
-    """
-    below = _triangle(input, diagonal - 1, "triu")
-    return from_numpy(filled(input.data, below, 0))
-
-
-def _triangle(input: Tensor, diagonal: int, name: str) -> Array:
-    """Return a mask of the last two axes, true on and below a diagonal."""
-    if input.ndim < 2:
-        raise ValueError(f"{name}() takes matrices, but this tensor has shape {input.shape}. It needs two axes.")
-    rows, columns = input.shape[-2:]
-    return np.tri(rows, columns, diagonal, dtype=np.bool_)
-
-
-class DiagonalBackward(Function):
-    """Gradient of ``out = a.diagonal(offset, dim1, dim2)``: `grad_output` on that diagonal, 0 elsewhere."""
-
-    saves = ()
-
-    def __init__(
-        self, a: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1, *, output: Tensor | None = None
-    ) -> None:
-        super().__init__(a, output=output)
-        self.place = offset, dim1, dim2
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (in_kind(_on_diagonal, grad_output, self.input_shapes[0], *self.place),)
-
-
-@operation(DiagonalBackward)
-def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-    """Return a view of the diagonals in the planes of two axes, along a new last axis. It cannot be written to.
-
-    Parameters
-    ----------
-    input
-        A tensor.
-    offset
-        How far above the main diagonal; a negative number is below.
-    dim1, dim2
-        The axes of rows and columns.
-
-    Raises
-    ------
-    ValueError
-        If the two axes are one.
-
-    Examples
-    --------
-    >>> diagonal(Tensor([[1, 2], [3, 4]]))
-    tensor([1., 4.])
-    """
-    rows, columns = _plane(input.ndim, dim1, dim2, "diagonal")
-    return from_numpy(np.diagonal(input.data, offset, rows, columns))
-
-
-def _plane(ndim: int, dim1: int, dim2: int, name: str) -> tuple[int, int]:
-    rows, columns = axis_of(dim1, ndim, name), axis_of(dim2, ndim, name)
-    if rows == columns:
-        raise ValueError(f"{name}() takes two different axes, but {dim1} and {dim2} are one.")
-    return rows, columns
-
-
-class OnDiagonalBackward(Function):
-    """Gradient of zeros with `a` on a diagonal: what arrives on that diagonal."""
-
-    saves = ()
-
-    def __init__(
-        self, a: Tensor, shape: tuple[int, ...], offset: int, dim1: int, dim2: int, *, output: Tensor | None = None
-    ) -> None:
-        super().__init__(a, output=output)
-        self.place = offset, dim1, dim2
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        return (np.diagonal(grad_output, *self.place),)
-
-
-@operation(OnDiagonalBackward, method="_on_diagonal")
-def _on_diagonal(input: Tensor, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Tensor:
-    """Return zeros of `shape` whose diagonals in the planes of two axes are the last axis of the tensor."""
-    out = np.zeros(shape, input.dtype)
-    line = np.diagonal(out, offset, dim1, dim2)
-    line.flags.writeable = True
-    line[...] = input.data
-    return from_numpy(out)
-
-
-@composed()
-def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Return square matrices of 0 in two new axes, with the last axis of the tensor as their diagonal.
-
-    Parameters
-    ----------
-    input
-        The diagonals, of one axis at least.
-    offset
-        How far above the main diagonal they stand; a negative number is below.
-    dim1, dim2
-        Where the new axes stand in the result.
-
-    Examples
-    --------
-    >>> diag_embed(Tensor([1, 2]))
-    tensor([[1., 0.],
-            [0., 2.]])
-    """
-    if not input.ndim:
-        raise ValueError("diag_embed() makes a diagonal of the last axis, but this tensor is 0-d and has none.")
-    rows, columns = _plane(input.ndim + 1, dim1, dim2, "diag_embed")
-    shape = list(input.shape[:-1])
-    for place in sorted((rows, columns)):
-        shape.insert(place, input.shape[-1] + abs(offset))
-    return _on_diagonal(input, tuple(shape), offset, rows, columns)
-
-
-@composed()
-def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """Return the matrix whose diagonal is a vector, or a copy of the diagonal of a matrix.
-
-    Examples
-    --------
-    >>> diag(Tensor([[1, 2], [3, 4]]))
-    tensor([1., 4.])
-    >>> diag(Tensor([5]), 1)
-    tensor([[0., 5.],
-            [0., 0.]])
-    """
-    if input.ndim not in (1, 2):
-        raise ValueError(f"diag() takes a vector or a matrix, but this tensor has shape {input.shape}.")
-    return diag_embed(input, diagonal) if input.ndim == 1 else clone(_diagonal(input, diagonal))
-
-
-_diagonal = diagonal  # `diag` has an argument of that name
-
-
-# A border.
-
-Widths = tuple[tuple[int, int], ...]  # for each axis, how much is added in front and behind; negative is cut off
-
-
-class PadBackward(Function):
-    """Gradient of a constant border: `grad_output` with the border cut off, and 0 for what had been cut off."""
-
-    saves = ()
-
-    def __init__(self, a: Tensor, widths: Widths, value: Scalar = 0, *, output: Tensor | None = None) -> None:
-        super().__init__(a, output=output)
-        self.widths = widths
-
-    def apply(self, grad_output: FloatArray) -> Grads:
-        if all(n >= 0 for pair in self.widths for n in pair):
-            inner = tuple(slice(w[0], w[0] + n) for w, n in zip(self.widths, self.input_shapes[0], strict=True))
-            return (grad_output[inner],)
-        return (in_kind(_pad, grad_output, tuple((-before, -behind) for before, behind in self.widths)),)
-
-
-@operation(PadBackward, method="_pad")
-def _pad(input: Tensor, widths: Widths, value: Scalar = 0) -> Tensor:
-    """Return the tensor within a border of `value`."""
-    data = input.data
-    shape = tuple(n + before + behind for n, (before, behind) in zip(data.shape, widths, strict=True))
-    out = np.full(shape, value, data.dtype) if value else np.zeros(shape, data.dtype)
-    inner = tuple(slice(max(before, 0), n - max(behind, 0)) for n, (before, behind) in zip(shape, widths, strict=True))
-    kept = tuple(slice(max(-w[0], 0), n - max(-w[1], 0)) for n, w in zip(data.shape, widths, strict=True))
-    out[inner] = data[kept]
-    return from_numpy(out)
-
-
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Return the tensor within a border.
-
-    Parameters
-    ----------
-    input
-        A tensor.
-    pad
-        How much to add: in front of and behind the last axis, then the last but one, and so on. Negative numbers cut
-        off.
-    mode
-        What stands in the border: "constant": `value`; "reflect": the elements mirrored at the edge, which is not
-        repeated; "replicate": the element at the edge; "circular": the elements from the other end.
-    value
-        For "constant"; 0 if None.
-
-    Raises
-    ------
-    ValueError
-        If the numbers do not come in pairs, are too many, cut off too much, or the mode cannot fill so much.
-
-    Examples
-    --------
-    >>> pad(Tensor([1, 2, 3]), (1, 2))
-    tensor([0., 1., 2., 3., 0., 0.])
-    >>> pad(Tensor([[1, 2, 3]]), (1, 2), mode="reflect")
-    tensor([[2., 1., 2., 3., 2., 1.]])
-    """
-    widths = _widths(input, pad)
-    if mode == "constant":
-        return _pad(input, widths, number_for(0 if value is None else value, input.dtype, "pad"))
-    if mode not in ("reflect", "replicate", "circular"):
-        raise ValueError(f"pad() knows the modes constant, reflect, replicate and circular, but got {mode!r}.")
-    if value:
-        raise ValueError(f'pad() takes a value with mode="constant" only, but got value={value} with mode="{mode}".')
-    for axis, ends in enumerate(widths):
-        if ends != (0, 0):
-            input = _with_border(input, axis, ends, mode)
-    return input if any(ends != (0, 0) for ends in widths) else clone(input)
-
-
-def _widths(input: Tensor, pad: Sequence[int]) -> Widths:
-    """Return what to add for each axis, from the pairs that start with the last axis."""
-    flat = integers((pad,), "pad")
-    if len(flat) % 2 or len(flat) > 2 * input.ndim:
-        raise ValueError(
-            f"pad() takes two numbers for each axis, from the last one on, but got {flat} for a tensor of shape "
-            f"{input.shape}."
-        )
-    pairs = list(zip(flat[::2], flat[1::2], strict=True))
-    widths = ((0, 0),) * (input.ndim - len(pairs)) + tuple(reversed(pairs))
-    if any(n + before + behind < 0 for n, (before, behind) in zip(input.shape, widths, strict=True)):
-        raise ValueError(f"pad() by {flat} cuts off more than a tensor of shape {input.shape} has.")
-    return widths
-
-
-def _with_border(input: Tensor, axis: int, ends: tuple[int, int], mode: str) -> Tensor:
-    """Return the tensor, wider along `axis` by copies of its own elements."""
-    count, (before, behind) = input.shape[axis], (max(n, 0) for n in ends)
-    cut_before, cut_behind = (max(-n, 0) for n in ends)
-    if mode != "reflect":  # cut first, and take the border from what is left; a mirror shows what was there
-        input = _slice(input, axis, cut_before, count - cut_behind)
-        count -= cut_before + cut_behind
-        cut_before = cut_behind = 0
-    most = {"reflect": count - 1, "circular": count}.get(mode, math.inf if count else 0)
-    if max(ends) > most:
-        raise ValueError(f'pad() with mode="{mode}" can add {most} elements to an axis of {count}, but got {ends}.')
-    border = {"reflect": _mirrored, "replicate": _repeated, "circular": _wrapped}[mode]
-    front, back = border(input, axis, before, behind)
-    wide = cat([front, input, back], axis)
-    return _slice(wide, axis, cut_before, wide.shape[axis] - cut_behind) if cut_before or cut_behind else wide
-
-
-def _mirrored(input: Tensor, axis: int, before: int, behind: int) -> tuple[Tensor, Tensor]:
-    last = input.shape[axis] - 1
-    return flip(_slice(input, axis, 1, before + 1), axis), flip(_slice(input, axis, last - behind, last), axis)
-
-
-def _repeated(input: Tensor, axis: int, before: int, behind: int) -> tuple[Tensor, Tensor]:
-    count = input.shape[axis]
-    first, last = _slice(input, axis, 0, 1), _slice(input, axis, count - 1, count)
-    return _repeat_each(first, before, axis), _repeat_each(last, behind, axis)
-
-
-def _wrapped(input: Tensor, axis: int, before: int, behind: int) -> tuple[Tensor, Tensor]:
-    count = input.shape[axis]
-    return _slice(input, axis, count - before, count), _slice(input, axis, 0, behind)
-
-
 # NumPy's functions, whose arguments have other names or meanings.
-
-
-def _tensor(value: Any) -> Tensor:
-    return value if isinstance(value, Tensor) else from_numpy(np.asarray(value))
-
-
-def _several(values: Any) -> list[Tensor]:
-    return [_tensor(value) for value in values]
 
 
 def _np_transpose(a: Tensor, axes: Sequence[int] | None = None) -> Tensor:
@@ -1435,36 +801,8 @@ def _np_expand_dims(a: Tensor, axis: Dims) -> Tensor:
     return a.reshape(tuple(1 if i in new else next(lengths) for i in range(ndim)))
 
 
-def _np_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    sections = indices_or_sections
-    if isinstance(sections, int) and ary.shape[axis] % sections:
-        raise ValueError(f"np.split() cannot cut {ary.shape[axis]} elements into {sections} equal pieces.")
-    return list(tensor_split(ary, sections, axis))
-
-
-def _np_array_split(ary: Tensor, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    return list(tensor_split(ary, indices_or_sections, axis))
-
-
-def _np_flip(m: Tensor, axis: Dims | None = None) -> Tensor:
-    return flip(m, tuple(range(m.ndim)) if axis is None else axis)
-
-
-def _np_roll(a: Tensor, shift: Dims, axis: Dims | None = None) -> Tensor:
-    if axis is not None:  # one number for several axes, or several for one
-        pairs = np.broadcast(np.atleast_1d(shift), np.atleast_1d(axis))
-        shift, axis = zip(*((int(by), int(along)) for by, along in pairs), strict=True)
-    return roll(a, shift, axis)
-
-
-def _np_pad(array: Tensor, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Tensor:
-    pairs = np.broadcast_to(np.asarray(pad_width), (array.ndim, 2)).tolist()
-    mode = {"edge": "replicate", "wrap": "circular"}.get(mode, mode)
-    return pad(array, [n for pair in reversed(pairs) for n in pair], mode, constant_values or None)
-
-
 def _np_meshgrid(*xi: Any, indexing: str = "xy") -> tuple[Tensor, ...]:
-    return meshgrid(*_several(xi), indexing=indexing)
+    return meshgrid(*tensors_from(xi), indexing=indexing)
 
 
 def _np_tile(A: Tensor, reps: Any) -> Tensor:  # noqa: N803
@@ -1481,35 +819,16 @@ NUMPY.update(
         np.swapaxes: lambda a, axis1, axis2: swapaxes(a, axis1, axis2),
         np.moveaxis: lambda a, source, destination: moveaxis(a, source, destination),
         np.broadcast_to: lambda array, shape: expand(array, shape),
-        np.broadcast_arrays: lambda *args: broadcast_tensors(*_several(args)),
+        np.broadcast_arrays: lambda *args: broadcast_tensors(*tensors_from(args)),
         np.meshgrid: _np_meshgrid,
         np.copy: lambda a: clone(a),
         np.ndim: lambda a: a.ndim,
         np.shape: lambda a: a.shape,
         np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-        np.atleast_1d: lambda *arys: atleast_1d(*_several(arys)),
-        np.atleast_2d: lambda *arys: atleast_2d(*_several(arys)),
-        np.atleast_3d: lambda *arys: atleast_3d(*_several(arys)),
-        np.concatenate: lambda arrays, axis=0: cat(
-            [ravel(x) for x in _several(arrays)] if axis is None else _several(arrays), axis or 0
-        ),
-        np.stack: lambda arrays, axis=0: stack(_several(arrays), axis),
-        np.hstack: lambda tup: hstack(_several(tup)),
-        np.vstack: lambda tup: vstack(_several(tup)),
-        np.dstack: lambda tup: dstack(_several(tup)),
-        np.column_stack: lambda tup: column_stack(_several(tup)),
-        np.unstack: lambda x, axis=0: unbind(x, axis),
-        np.split: _np_split,
-        np.array_split: _np_array_split,
-        np.flip: _np_flip,
-        np.rot90: lambda m, k=1, axes=(0, 1): rot90(m, k, axes),
-        np.roll: _np_roll,
-        np.tril: lambda m, k=0: tril(m, k),
-        np.triu: lambda m, k=0: triu(m, k),
-        np.diag: lambda v, k=0: diag(v, k),
-        np.diagonal: lambda a, offset=0, axis1=0, axis2=1: diagonal(a, offset, axis1, axis2),
+        np.atleast_1d: lambda *arys: atleast_1d(*tensors_from(arys)),
+        np.atleast_2d: lambda *arys: atleast_2d(*tensors_from(arys)),
+        np.atleast_3d: lambda *arys: atleast_3d(*tensors_from(arys)),
         np.tile: _np_tile,
         np.repeat: lambda a, repeats, axis=None: repeat_interleave(a, repeats, axis),
-        np.pad: _np_pad,
     }
 )
