@@ -28,7 +28,7 @@ import sys
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ContextDecorator
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -441,8 +441,11 @@ class AddBackward(Function):
     def apply(self, grad_output: FloatArray) -> tuple[FloatArray | None, ...]:
         self.check_shape(grad_output)
         ### BEGIN SOLUTION
-        pairs = zip(self.input_shapes, self.needs_input_grad, strict=True)
-        return tuple([unbroadcast(grad_output, shape) if needed else None for shape, needed in pairs])
+        shape_a, shape_b = self.input_shapes
+        need_a, need_b = self.needs_input_grad
+        grad_a = unbroadcast(grad_output, shape_a) if need_a else None
+        grad_b = unbroadcast(grad_output, shape_b) if need_b else None
+        return grad_a, grad_b
         ### END SOLUTION
 
 
@@ -658,8 +661,8 @@ def start_gradient(tensor: Tensor, gradient: Any) -> FloatArray:
     return seed if seed.dtype == data.dtype else seed.astype(data.dtype)
 
 
-def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[Function | Tensor, FloatArray]]:
-    """Apply the rule of `node`; give each gradient that is needed, checked, with where it goes.
+def input_gradients(node: Function, grad_output: FloatArray) -> list[tuple[Function | Tensor, FloatArray]]:
+    """Apply the rule of `node`; return each gradient that is needed, checked, with where it goes.
 
     Raises
     ------
@@ -679,13 +682,16 @@ def input_gradients(node: Function, grad_output: FloatArray) -> Iterator[tuple[F
             f"{node.name} has {len(edges)} inputs, but apply() returned {len(grads)} gradients. "
             "Return one for each input, None where none is needed."
         )
-    for edge, grad, shape in zip(edges, grads, node.input_shapes, strict=True):
+    found: list[tuple[Function | Tensor, FloatArray]] = []
+    for i, edge in enumerate(edges):
         if edge is None:
             continue
-        if not isinstance(grad, _ARRAYS) or grad.shape != shape:
+        grad = grads[i]
+        if not isinstance(grad, _ARRAYS) or grad.shape != node.input_shapes[i]:
             raise _wrong_gradient(node, grads)
         dtype = edge.dtype
-        yield edge, grad if grad.dtype is dtype else grad.astype(dtype)
+        found.append((edge, grad if grad.dtype is dtype else grad.astype(dtype)))
+    return found
 
 
 _ARRAYS = (np.ndarray, np.generic, Tensor)
