@@ -6,6 +6,8 @@ that is still growing, a name that is not built yet says which module builds it.
 
 from __future__ import annotations
 
+from typing import Any as _Any
+
 import numpy as _np
 
 from tinytorch import nn as nn
@@ -14,8 +16,13 @@ from tinytorch._growing import missing_from as _missing_from
 
 __version__ = "0.1.0"
 
-float16, float32, float64 = _np.float16, _np.float32, _np.float64
-int32, int64 = _np.int32, _np.int64
+half = float16 = _np.float16
+float32 = _np.float32
+double = float64 = _np.float64
+uint8, int8, int32 = _np.uint8, _np.int8, _np.int32
+short = int16 = _np.int16
+long = int64 = _np.int64
+inf, nan, pi, e, newaxis = _np.inf, _np.nan, _np.pi, _np.e, None
 
 if _built("tensor"):
     from tinytorch import datasets as datasets
@@ -47,4 +54,14 @@ if _built("autograd"):
     except NotImplementedError:  # the lesson is being written: until `tracked` is there, gradients stay asleep
         disable_autograd()
 
-__getattr__ = _missing_from(__name__)
+    from tinytorch import fast as fast
+
+    fast.enable_if_wanted()
+
+# Dtypes with names of Python's own: found here, but not taken along by `from tinytorch import *`.
+_DTYPES = {"bool": _np.bool_, "int": _np.int32, "float": _np.float32}
+_missing = _missing_from(__name__)
+
+
+def __getattr__(name: str) -> _Any:
+    return _DTYPES[name] if name in _DTYPES else _missing(name)

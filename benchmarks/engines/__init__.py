@@ -34,7 +34,8 @@ class Listing:
 
 ENGINES = {
     "floor": Listing("the same step written by hand in NumPy, without any engine", "numpy", "numpy"),
-    "tinytorch": Listing("TinyTorch", "tinytorch", "tinytorch-framework"),
+    "tinytorch": Listing("TinyTorch, on NumPy alone", "tinytorch", "tinytorch-framework"),
+    "tinytorch_fast": Listing("TinyTorch with its kernels, compiled by Numba", "numba", "numba"),
     "torch": Listing("PyTorch, eager", "torch", "torch"),
     "torch_compile": Listing("PyTorch with torch.compile", "torch", "torch", same_package_as="torch"),
     "jax": Listing("JAX on the CPU, jit", "jax.numpy", "jax"),

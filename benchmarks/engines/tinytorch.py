@@ -12,7 +12,7 @@ import tinytorch
 from benchmarks.cases import Adam, Array, Sgd
 from benchmarks.engines.engine import TapeEngine
 from benchmarks.engines.updates import array_optimizer
-from tinytorch import Tensor
+from tinytorch import Tensor, fast
 from tinytorch.nn import functional
 
 
@@ -81,10 +81,14 @@ def functions() -> SimpleNamespace:
 
 
 class TinyTorch(TapeEngine):
-    """TinyTorch."""
+    """TinyTorch on NumPy alone, without its compiled kernels."""
 
     def __init__(self) -> None:
         self.functions = functions()
+
+    def start(self, threads: int) -> None:
+        """Switch the compiled kernels off."""
+        fast.disable()
 
     def versions(self) -> dict[str, str]:
         """Return TinyTorch's version, and NumPy's."""

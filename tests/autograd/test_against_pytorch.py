@@ -95,6 +95,20 @@ def backward_into_chosen_inputs(lib: Any, x: Any, w: Any) -> Any:
 
 
 @program
+def backward_from_several(lib: Any, x: Any, w: Any) -> Any:
+    y = x * w
+    lib.autograd.backward([y, (y * y).sum()], [w.detach(), None])
+    return x.grad, w.grad
+
+
+@program
+def backward_from_several_into_one(lib: Any, x: Any, w: Any) -> Any:
+    lib.autograd.backward(((x * w).sum(), (x * x).sum()), inputs=x, create_graph=True)
+    (x.grad * w).sum().backward(inputs=[w])
+    return x.grad, w.grad
+
+
+@program
 def backward_with_create_graph(lib: Any, x: Any, w: Any) -> Any:
     (x * w).sum().backward(create_graph=True)
     g = w.grad

@@ -6,6 +6,7 @@ from tinytorch.autograd import functional as functional
 from tinytorch.autograd._explain import explain_grad as explain_grad
 from tinytorch.autograd._explain import memory as memory
 from tinytorch.autograd._function import Function as Function
+from tinytorch.autograd._grad import backward as backward
 from tinytorch.autograd._grad import grad as grad
 from tinytorch.autograd._gradcheck import GradcheckError as GradcheckError
 from tinytorch.autograd._gradcheck import gradcheck as gradcheck

@@ -114,7 +114,7 @@ def _found(gradient: Any, i: int, tensor: Tensor, allow_unused: bool) -> Tensor 
     return gradient if gradient is None or isinstance(gradient, Tensor) else from_numpy(np.array(gradient))
 
 
-def backward(
+def backward_from(
     tensor: Tensor,
     gradient: Any = None,
     retain_graph: bool | None = None,
@@ -153,8 +153,46 @@ def backward(
     if not create_graph and inputs is None and not any_hooks() and not checks_nan():
         lesson_backward(tensor, gradient, keep)
         return
-    ends = None if inputs is None else {place_of(each): each for each in _several(inputs)}
     starts = _starts([tensor], gradient if gradient is None else [gradient], create_graph)
+    _carry_back(starts, keep, create_graph, inputs)
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Compute the gradients of everything that several tensors were made from, in one pass.
+
+    Parameters
+    ----------
+    tensors
+        Where to start.
+    grad_tensors
+        d(loss)/d(tensor) for each, of its shape; may be left out, or None, for one number.
+    retain_graph, create_graph, inputs
+        As for ``Tensor.backward()``.
+
+    Notes
+    -----
+    Source: ``torch.autograd.backward``.
+
+    Examples
+    --------
+    >>> x = Tensor(3.0, requires_grad=True)
+    >>> backward([x * 2, x * x])
+    >>> x.grad
+    tensor(8.)
+    """
+    keep = create_graph if retain_graph is None else retain_graph
+    _carry_back(_starts(_several(tensors), grad_tensors, create_graph), keep, create_graph, inputs)
+
+
+def _carry_back(starts: list[tuple[Any, Any]], keep: bool, create_graph: bool, inputs: Any) -> None:
+    """Walk back from `starts`, and add what arrives to the ``.grad`` of all leaves, or of `inputs`."""
+    ends = None if inputs is None else {place_of(each): each for each in _several(inputs)}
     for place, arrived in walk(starts, ends, keep, create_graph, show=ends is None).items():
         _add(ends[place] if ends is not None else place, arrived)
 
@@ -178,7 +216,7 @@ def retain_grad(self: Tensor) -> None:
 
 
 def _with_all_arguments(sleeping: Callable[..., Any]) -> Callable[..., Any]:
-    return backward
+    return backward_from
 
 
 ENHANCED.append((Tensor, "backward", _with_all_arguments))

@@ -11,6 +11,7 @@ from tinytorch.ops import (
     choices,
     comparisons,
     contractions,
+    conversions,
     creation,
     cumulative,
     elementwise,
@@ -38,6 +39,8 @@ from tinytorch.ops.arithmetic import *  # noqa: F403
 from tinytorch.ops.choices import *  # noqa: F403
 from tinytorch.ops.comparisons import *  # noqa: F403
 from tinytorch.ops.contractions import *  # noqa: F403
+from tinytorch.ops.conversions import *  # noqa: F403
+from tinytorch.ops.conversions import add_conversions
 from tinytorch.ops.copying import add_copying
 from tinytorch.ops.creation import *  # noqa: F403
 from tinytorch.ops.cumulative import *  # noqa: F403
@@ -64,6 +67,7 @@ __all__ += arithmetic.__all__
 __all__ += choices.__all__
 __all__ += comparisons.__all__
 __all__ += contractions.__all__
+__all__ += conversions.__all__
 __all__ += creation.__all__
 __all__ += cumulative.__all__
 __all__ += elementwise.__all__
@@ -87,3 +91,4 @@ teach_rules()
 replace(ROWS)
 add_in_place_methods()
 add_copying()
+add_conversions()
