@@ -40,6 +40,8 @@ if _built("tensor"):
 
 if _built("autograd"):
     from tinytorch import autograd as autograd
+    from tinytorch import func as func
+    from tinytorch import linalg as linalg
     from tinytorch.autograd import enable_grad as enable_grad
     from tinytorch.autograd import inference_mode as inference_mode
     from tinytorch.autograd import set_grad_enabled as set_grad_enabled

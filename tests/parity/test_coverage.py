@@ -1,65 +1,58 @@
-"""No operation without a comparison: each public name stands in a test beside this one, or in a list of exceptions."""
+"""No operation without a comparison, and no rule outside of the table."""
 
 from __future__ import annotations
 
-import ast
+import difflib
 from collections.abc import Iterator
-from pathlib import Path
-from types import FunctionType, ModuleType
 
 import pytest
 
-import tinytorch.linalg
-import tinytorch.nn.functional
-import tinytorch.ops
 from tinytorch.core.autograd import RULES, Function
-from tinytorch.core.tensor import Tensor
-from tinytorch.ops.inplace import TWINS
 
-HERE = Path(__file__).parent
-# Not operations, or tested in another way: see the suite of module 01, tests/autograd, and test_inplace.py.
-ELSEWHERE = {
-    *("backward", "zero_grad", "retain_grad", "register_hook", "requires_grad_", "detach", "item", "tolist", "numpy"),
-    *("float", "double", "long", "dim", "numel", "LinAlgError", "annotations"),
-    *(f"{name}_" for name in (*TWINS, "copy", "fill", "zero")),
+from . import table
+
+# What is not compared by cases: tested one by one in the files beside this one.
+ONE_BY_ONE = {
+    # in place, conversions and questions
+    *("copy", "fill", "uniform", "zero", "astype", "bool", "byte", "can_cast", "char", "cpu", "dim", "double"),
+    *("element_size", "float", "from_dlpack", "half", "int", "is_contiguous", "is_floating_point", "is_tensor", "long"),
+    *("ndimension", "nelement", "numel", "promote_types", "result_type", "short", "stride", "type", "type_as"),
+    # without values that could be compared, or compared with numbers
+    *("empty", "empty_like", "new_empty", "rand", "rand_like", "randn", "randn_like", "gumbel_softmax"),
+    *("arange", "eye", "full", "ones", "broadcast_shapes", "eig", "eigvals", "heaviside"),
+    # without a gradient, over pairs of dtypes
+    *("allclose", "equal", "floor_divide", "gcd", "lcm"),
+    *("bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor"),
 }
 
 
-def compared() -> set[str]:
-    """Return every attribute, and every word of every string, in the tests beside this one."""
-    words: set[str] = set()
-    for path in HERE.glob("test_*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute):
-                words.add(node.attr)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                words |= set(node.value.replace(".", " ").replace("(", " ").split())
-    return words
+@pytest.fixture(scope="module")
+def found() -> dict[str, table.Operation]:
+    return table.observed()
 
 
-def functions_of(module: ModuleType) -> Iterator[str]:
-    return (name for name, value in vars(module).items() if isinstance(value, FunctionType) and name[0] != "_")
+def test_there_is_something_to_compare(found: dict[str, table.Operation]) -> None:
+    assert len(found) > 350
+    assert found["sin"].second
+    assert found["argmax"].called
+    assert not found["argmax"].first
 
 
-def operations() -> dict[str, str]:
-    """Return the public operations by the name that a report shows."""
-    found = {f"tinytorch.{name}": name for name in tinytorch.ops.__all__}
-    for module in (tinytorch.nn.functional, tinytorch.linalg):
-        found |= {f"{module.__name__}.{name}": name for name in functions_of(module)}
-    methods = (name for name, value in vars(Tensor).items() if isinstance(value, FunctionType) and name[0] != "_")
-    return found | {f"Tensor.{name}": name for name in methods}
+def test_every_operation_has_a_gradient_or_none_as_in_pytorch(found: dict[str, table.Operation]) -> None:
+    """A case compares whether the result requires a gradient, and the gradient; a refusal is seen as such."""
+    shown = {name for name, operation in found.items() if operation.called or operation.refuses}
+    assert sorted(set(found) - shown - ONE_BY_ONE) == []
+    assert sorted(ONE_BY_ONE & shown | ONE_BY_ONE - set(found)) == []
 
 
-OPERATIONS = operations()
+def test_what_has_no_case_has_a_test_of_its_own() -> None:
+    assert sorted(ONE_BY_ONE - table.words_of_tests()) == []
 
 
-def test_there_is_something_to_compare() -> None:
-    assert len(OPERATIONS) > 400
-
-
-def test_every_operation_is_compared() -> None:
-    words = compared() | ELSEWHERE
-    assert sorted(shown for shown, name in OPERATIONS.items() if name not in words) == []
+def test_the_page_is_the_one_that_the_tests_write() -> None:
+    committed = table.PAGE.read_text(encoding="utf-8").splitlines()
+    changes = list(difflib.unified_diff(committed, table.page().splitlines(), "committed", "as of now", lineterm=""))
+    assert not changes, "\n".join([f"run `{table.COMMAND}` and look at what changed:", *changes[:20]])
 
 
 def subclasses(kind: type[Function]) -> Iterator[type[Function]]:

@@ -19,8 +19,7 @@ FAMILY = (joining, moving, shape)
 
 
 def pad(lib: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call the function that PyTorch keeps in torch.nn.functional."""
-    return (moving.pad if lib is tinytorch else torch.nn.functional.pad)(x, *args, **kwargs)
+    return lib.nn.functional.pad(x, *args, **kwargs)
 
 
 def integers(*shapes: tuple[int, ...]) -> Callable[[np.random.Generator], list[Array]]:

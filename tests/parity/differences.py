@@ -1,0 +1,445 @@
+"""Where TinyTorch differs from PyTorch on purpose: what each does, why, and a check of both.
+
+The checks are run by `test_differences`, and the page docs/pytorch-parity.md lists them: an entry that stops being true
+fails.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinytorch
+from tinytorch.core.autograd import ForgottenZeroGradWarning, NotDifferentiableError
+
+from .harness import torch
+
+ERRORS = (RuntimeError, ValueError, TypeError, IndexError, ZeroDivisionError, NotDifferentiableError)
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entry: which operations, what PyTorch does, what TinyTorch does, why, and what shows that."""
+
+    operations: tuple[str, ...]
+    theirs: str
+    ours: str
+    why: str
+    check: Callable[[], None]
+
+
+DIFFERENCES: list[Difference] = []
+
+
+def difference(*operations: str, theirs: str, ours: str, why: str) -> Callable[[Callable[[], None]], None]:
+    """Add an entry, with the decorated function as its check."""
+
+    def add(check: Callable[[], None]) -> None:
+        DIFFERENCES.append(Difference(operations, theirs, ours, why, check))
+
+    return add
+
+
+def leaf(lib: Any, *values: Any, dtype: str = "float64") -> Any:
+    return lib.tensor(values[0] if len(values) == 1 else list(values), dtype=getattr(lib, dtype)).requires_grad_()
+
+
+def slope(lib: Any, function: Callable[[Any], Any], *values: float) -> list[float]:
+    """Return the gradient of the sum of a function."""
+    x = leaf(lib, list(values))
+    function(x).sum().backward()
+    grad: list[float] = x.grad.tolist()
+    return grad
+
+
+def refuses(call: Callable[[], Any], kind: type[Exception] | tuple[type[Exception], ...] = ERRORS) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(kind):
+            call()
+
+
+@difference(
+    *("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits"),
+    theirs="broadcasts input and target, with a warning or without",
+    ours="an error",
+    why="`(N, 1)` beside `(N,)` makes N x N losses, and a network that learns nothing",
+)
+def losses_never_broadcast() -> None:
+    for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"):
+        refuses(lambda name=name: getattr(tinytorch.nn.functional, name)(tinytorch.zeros(3, 1), tinytorch.zeros(3)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert getattr(torch.nn.functional, name)(torch.zeros(3, 1), torch.zeros(3)).shape == ()
+
+
+@difference(
+    "unique",
+    theirs="refuses the gradient when backward() arrives",
+    ours="refuses a tensor that requires a gradient",
+    why="the error stands in the line that is to be mended",
+)
+def unique_refuses_at_once() -> None:
+    refuses(lambda: tinytorch.unique(leaf(tinytorch, 1.0, 2.0)), NotDifferentiableError)
+    result = torch.unique(leaf(torch, 1.0, 2.0))
+    refuses(result.sum().backward)
+
+
+@difference(
+    *("expand", "expand_as", "broadcast_to", "diagonal"),
+    theirs="a view that can be written to, several elements at once",
+    ours="a view that is read-only",
+    why="NumPy's rule: one write would change many elements",
+)
+def expanded_views_are_read_only() -> None:
+    assert not tinytorch.zeros(1, 3).expand(2, 3).data.flags.writeable
+    torch.zeros(3).diag().diagonal().fill_(1)
+    refuses(lambda: tinytorch.zeros(2, 2).diagonal().fill_(1))
+
+
+@difference(
+    "multinomial",
+    theirs="draws categories of weight 0 when too few others are left",
+    ours="an error",
+    why="what cannot happen is not drawn",
+)
+def multinomial_wants_enough_categories() -> None:
+    refuses(lambda: tinytorch.multinomial(tinytorch.tensor([1.0, 0.0, 0.0]), 2))
+    assert len(torch.multinomial(torch.tensor([1.0, 0.0, 0.0]), 2)) == 2
+
+
+@difference(
+    *("matmul", "bmm", "mv", "dot", "addmm", "einsum"),
+    theirs="float32 beside float64 is an error",
+    ours="the result is float64",
+    why="the rule of all other operations of two tensors",
+)
+def products_of_mixed_floats() -> None:
+    a, b = tinytorch.ones(2, 2), tinytorch.ones(2, 2, dtype=np.float64)
+    assert (a @ b).dtype == np.float64
+    refuses(lambda: torch.ones(2, 2) @ torch.ones(2, 2, dtype=torch.float64))
+
+
+@difference(
+    "size",
+    theirs="`t.size()` is a method",
+    ours="`t.size` is the number of elements; the lengths are `t.shape`",
+    why="module 01 is built over NumPy, whose arrays it shows",
+)
+def size_is_a_property() -> None:
+    assert tinytorch.zeros(2, 3).size == 6
+    assert torch.zeros(2, 3).size() == (2, 3)
+
+
+@difference(
+    "grad",
+    theirs="a tensor in between has a `.grad` after `retain_grad()` alone",
+    ours="one that is still held shows it",
+    why="what flowed through the lesson's y is there to be looked at; it costs nothing for tensors that nobody holds",
+)
+def tensors_in_between_show_their_gradient() -> None:
+    x, y = {}, {}
+    for lib in (tinytorch, torch):
+        x[lib] = leaf(lib, 2.0)
+        y[lib] = x[lib] * 3
+        (y[lib] * y[lib]).backward()
+    assert y[tinytorch].grad.item() == 12
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert y[torch].grad is None
+
+
+@difference(
+    *("floor_divide", "div", "remainder"),
+    theirs="an integer divided by the integer 0: an error of its own, or a platform's number",
+    ours="`ZeroDivisionError`",
+    why="Python's name for it",
+)
+def integers_by_zero() -> None:
+    for call in (lambda lib: lib.tensor([1]) // 0, lambda lib: lib.remainder(lib.tensor([1]), 0)):
+        refuses(lambda call=call: call(tinytorch), ZeroDivisionError)
+        refuses(lambda call=call: call(torch), RuntimeError)
+
+
+@difference(
+    "softplus",
+    theirs="`beta=0` gives infinity or nan",
+    ours="an error",
+    why="there is no such function",
+)
+def softplus_needs_a_beta() -> None:
+    refuses(lambda: tinytorch.nn.functional.softplus(tinytorch.zeros(2), beta=0))
+    assert not torch.isfinite(torch.nn.functional.softplus(torch.zeros(2), beta=0)).all()
+
+
+@difference(
+    "no_grad",
+    theirs="a decorated generator runs each of its steps without recording",
+    ours="decorating a generator is an error that says what to write inside",
+    why="what holds between the steps is not to be guessed",
+)
+def generators_are_not_decorated() -> None:
+    def numbers() -> Any:
+        yield 1
+
+    refuses(lambda: tinytorch.no_grad()(numbers), TypeError)
+    assert list(torch.no_grad()(numbers)()) == [1]
+
+
+@difference(
+    "Tensor",
+    theirs="`torch.Tensor(t)` of a tensor that requires a gradient is another name for it",
+    ours="an error that names `detach()`",
+    why="`Tensor(data)` copies, and a copy would lose the gradient in silence",
+)
+def a_copy_does_not_lose_a_gradient() -> None:
+    refuses(lambda: tinytorch.Tensor(leaf(tinytorch, [1.0], dtype="float32")), NotDifferentiableError)
+    assert torch.Tensor(leaf(torch, [1.0], dtype="float32")).requires_grad
+
+
+@difference(
+    "backward",
+    theirs="adds to whatever `.grad` holds",
+    ours="does so too, and warns if the values have moved since: was `zero_grad()` forgotten?",
+    why="the most frequent mistake of all training loops",
+)
+def a_forgotten_zero_grad_is_noticed() -> None:
+    for lib in (tinytorch, torch):
+        x = leaf(lib, 2.0)
+        (x * x).backward()
+        with lib.no_grad():
+            x -= 0.1
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            (x * x).backward()
+        assert [w.category for w in caught] == ([ForgottenZeroGradWarning] if lib is tinytorch else [])
+
+
+@difference(
+    "getitem",
+    theirs="in `t[0, :, index]` the 0 picks first, and the axis of `index` stays behind the slice",
+    ours="NumPy's rule: 0 and `index` go together, and their axis comes first",
+    why="indices are NumPy's; write `t[0][:, index]`, which is the same in both",
+)
+def indices_around_a_slice() -> None:
+    shapes = [tuple(lib.zeros(2, 3, 4)[0, :, lib.tensor([0, 1])].shape) for lib in (tinytorch, torch)]
+    assert shapes == [(2, 3), (3, 2)]
+
+
+@difference(
+    "kl_div",
+    theirs="the gradient at a target of 0 is nan or infinite",
+    ours="it is finite",
+    why="`0 * log(0)` is 0, and so is what it adds to the loss",
+)
+def kl_div_at_a_target_of_zero() -> None:
+    def gradient(lib: Any) -> float:
+        target = leaf(lib, 0.0, 1.0)
+        lib.nn.functional.kl_div(lib.zeros(2, dtype=lib.float64), target, reduction="sum").backward()
+        return float(target.grad[0])
+
+    assert np.isfinite(gradient(tinytorch))
+    assert not np.isfinite(gradient(torch))
+
+
+@difference(
+    "remainder",
+    theirs="`2 % x` has no gradient for x",
+    ours="it has: `-floor(2 / x)`",
+    why="it is the slope",
+)
+def remainder_of_a_number() -> None:
+    assert slope(tinytorch, lambda x: 7 % x, 2.0) == [-3.0]
+    refuses(lambda: slope(torch, lambda x: 7 % x, 2.0))
+
+
+@difference(
+    *("amax", "amin"),
+    theirs="with nan among the elements, every gradient is nan",
+    ours="the nan elements share it",
+    why="they are the result",
+)
+def extremes_of_nan() -> None:
+    assert slope(tinytorch, lambda x: x.amax(), 1.0, NAN, NAN) == [0.0, 0.5, 0.5]
+    assert slope(torch, lambda x: x.amax(), 1.0, NAN, NAN) != [0.0, 0.5, 0.5]
+
+
+@difference(
+    "vmap",
+    theirs="runs the function once, on whole batches",
+    ours="runs it once for each position",
+    why="every operation can be mapped over, with its gradients; where speed counts, write the batch yourself",
+)
+def vmap_runs_position_by_position() -> None:
+    for lib, expected in ((tinytorch, 3), (torch, 1)):
+        runs = []
+        lib.func.vmap(lambda x, runs=runs: (runs.append(1), x * 2)[1])(lib.ones(3))
+        assert len(runs) == expected
+
+
+@difference(
+    "sinc",
+    theirs="the second derivative at 0 is nan",
+    ours="it is `-pi**2 / 3`",
+    why="it is the limit",
+)
+def sinc_at_zero() -> None:
+    found = {}
+    for lib in (tinytorch, torch):
+        x = leaf(lib, 0.0)
+        (first,) = lib.autograd.grad(lib.sinc(x).sum(), x, create_graph=True)
+        found[lib] = lib.autograd.grad(first.sum(), x)[0].item()
+    assert found[tinytorch] == pytest.approx(-(np.pi**2) / 3)
+    assert np.isnan(found[torch])
+
+
+@difference(
+    *("cdist", "scatter"),
+    theirs="no gradient, or none of second order, for `scatter(reduce=)` and `cdist`",
+    ours="gradients of both orders",
+    why="they are made of operations that have them",
+)
+def gradients_that_pytorch_lacks() -> None:
+    def reduced(lib: Any) -> list[float]:
+        x = leaf(lib, 1.0, 2.0)
+        lib.zeros(2, dtype=lib.float64).scatter(0, lib.tensor([0, 0]), x, reduce="add").sum().backward()
+        grad: list[float] = x.grad.tolist()
+        return grad
+
+    assert reduced(tinytorch) == [1.0, 1.0]
+    refuses(lambda: reduced(torch))
+
+
+@difference(
+    *("permute", "transpose", "reshape", "sum", "amax"),
+    theirs="wrong axes or lengths raise `RuntimeError` or `IndexError`",
+    ours="some raise `ValueError`",
+    why="a wrong value is a `ValueError` in Python and NumPy",
+)
+def kinds_of_errors() -> None:
+    for call in (lambda lib: lib.zeros(2, 3).reshape(4, 4), lambda lib: lib.zeros(2, 3).sum((0, 0))):
+        refuses(lambda call=call: call(tinytorch), ValueError)
+        refuses(lambda call=call: call(torch), RuntimeError)
+
+
+@difference(
+    "det",
+    theirs="the gradient at a singular matrix is 0 or inexact",
+    ours="it is that of the cofactors",
+    why="the determinant is a polynomial, smooth everywhere",
+)
+def det_of_a_singular_matrix() -> None:
+    found = {}
+    for lib in (tinytorch, torch):
+        x = leaf(lib, [[1.0, 2.0], [2.0, 4.0]])
+        lib.linalg.det(x).backward()
+        found[lib] = x.grad.tolist()
+    assert found[tinytorch] == [[pytest.approx(4), pytest.approx(-2)], [pytest.approx(-2), pytest.approx(1)]]
+    assert found[torch] != found[tinytorch]
+
+
+@difference(
+    "slogdet",
+    theirs="the gradient at a singular matrix is nan and infinite",
+    ours="an error on the way back",
+    why="there is none",
+)
+def slogdet_of_a_singular_matrix() -> None:
+    refuses(lambda: tinytorch.linalg.slogdet(leaf(tinytorch, [[0.0, 0.0], [0.0, 0.0]]))[1].backward(), ERRORS)
+    x = leaf(torch, [[0.0, 0.0], [0.0, 0.0]])
+    torch.linalg.slogdet(x)[1].backward()
+    assert not torch.isfinite(x.grad).all()
+
+
+@difference(
+    *("softsign", "copysign"),
+    theirs="the slope at infinity is nan",
+    ours="it is the limit: 0 for softsign, 1 for copysign",
+    why="one infinite element does not spoil the gradients of all",
+)
+def slopes_at_infinity() -> None:
+    for call, limit in (
+        (lambda lib: lambda x: lib.nn.functional.softsign(x), 0.0),
+        (lambda lib: lambda x: lib.copysign(x, lib.tensor([1.0])), 1.0),
+    ):
+        assert slope(tinytorch, call(tinytorch), float("inf")) == [limit]
+        assert np.isnan(slope(torch, call(torch), float("inf"))).all()
+
+
+@difference(
+    "ldexp",
+    theirs="with a negative integer exponent the gradient is 0",
+    ours="it is `2**exponent`",
+    why="it is the slope",
+)
+def ldexp_of_negative_exponents() -> None:
+    assert slope(tinytorch, lambda x: tinytorch.ldexp(x, tinytorch.tensor([-1])), 1.0) == [0.5]
+    assert slope(torch, lambda x: torch.ldexp(x, torch.tensor([-1])), 1.0) == [0.0]
+
+
+@difference(
+    "backward",
+    theirs="a second loss may pass through nodes of the first that saved nothing, such as an addition",
+    ours="an error that names `retain_graph=True`",
+    why="one rule for all nodes: a pass lets go of what it has passed",
+)
+def two_losses_over_one_node() -> None:
+    def both(lib: Any) -> None:
+        shared = leaf(lib, 1.0, 2.0) + 1
+        first, second = shared.sum(), (shared * 2).sum()
+        first.backward()
+        second.backward()
+
+    refuses(lambda: both(tinytorch), RuntimeError)
+    both(torch)
+
+
+@difference(
+    *("squeeze", "unsqueeze", "transpose"),
+    theirs="their in-place forms spoil what earlier operations saved of the tensor",
+    ours="what was saved stays usable",
+    why="the values have not changed",
+)
+def a_shape_changed_in_place() -> None:
+    def squared(lib: Any) -> list[float]:
+        x = leaf(lib, 1.0, 2.0)
+        y = x * 3
+        z = y * y
+        y.unsqueeze_(0)
+        z.sum().backward()
+        grad: list[float] = x.grad.tolist()
+        return grad
+
+    assert squared(tinytorch) == [18.0, 36.0]
+    refuses(lambda: squared(torch))
+
+
+@difference(
+    "mean",
+    theirs="the mean of no elements is nan",
+    ours="nan with NumPy's warning, if called as a method",
+    why="a mean of nothing is most often a mistake",
+)
+def the_mean_of_nothing() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert np.isnan(tinytorch.zeros(0).mean().item())
+    assert "Mean of empty slice" in str(caught[0].message)
+    assert np.isnan(torch.zeros(0).mean().item())
+
+
+@difference(
+    "getitem",
+    theirs='`t["a"]` is a `TypeError`',
+    ours="an `IndexError`",
+    why="NumPy's kind",
+)
+def a_word_as_an_index() -> None:
+    refuses(lambda: tinytorch.zeros(2)["a"], IndexError)
+    refuses(lambda: torch.zeros(2)["a"], TypeError)
