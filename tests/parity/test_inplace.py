@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinytorch
+from tinytorch.core.autograd import NotDifferentiableError
 from tinytorch.ops.inplace import RESHAPING, TWINS
 
 from .harness import Case, compare, numbers, torch
@@ -135,6 +136,71 @@ def test_a_changed_tensor_shows_the_gradient_of_what_it_is_now(change: Callable[
         (y * y).sum().backward()
         seen.append(y.grad.tolist())
     assert seen[0] == seen[1]
+
+
+# Results of an operation, of which NumPy makes views into memory that nobody else has.
+FRESH: dict[str, Callable[..., Any]] = {
+    "elu": lambda lib, x: lib.nn.functional.elu(x),
+    "where": lambda lib, x: lib.where(x > 0, x, x * x),
+    "layer_norm": lambda lib, x: lib.nn.functional.layer_norm(x, (3,)),
+    "repeat": lambda lib, x: x[:1].repeat(2, 1),
+    "picked": lambda lib, x: x[:, [0, 2, 1]],
+    "masked_fill": lambda lib, x: x.masked_fill(x > 0, 0.5),
+    "reshape": lambda lib, x: (x * 2).reshape(3, 2).reshape(2, 3),
+}
+
+
+@pytest.mark.parametrize("name", FRESH)
+def test_what_shares_its_memory_with_no_other_tensor_may_change(name: str) -> None:
+    def call(lib: Any, x: Any) -> Any:
+        y = FRESH[name](lib, x)
+        y.mul_(x)
+        y[0] = x[1] * 2
+        return y * y
+
+    compare(Case(name, call, numbers((2, 3))), 0)
+
+
+def test_what_shares_its_memory_with_another_tensor_may_not() -> None:
+    x = tinytorch.ones(2, 3, requires_grad=True)
+    y = x * 2
+    with pytest.raises(NotDifferentiableError, match="would change a view"):
+        y.reshape(3, 2).mul_(2)
+    saved = x.exp().reshape(3, 2)  # exp's rule needs what it looks into
+    with pytest.raises(NotDifferentiableError, match="would change a view"):
+        saved.mul_(2)
+
+
+OVERWRITING: dict[str, Callable[..., Any]] = {
+    "zero_": lambda y, w: y.zero_(),
+    "fill_": lambda y, w: y.fill_(0.5),
+    "fill_ with a tensor": lambda y, w: y.fill_(w[0, 0]),
+    "copy_": lambda y, w: y.copy_(w),
+    "copy_ broadcast": lambda y, w: y.copy_(w[0]),
+}
+
+
+@pytest.mark.parametrize("name", OVERWRITING)
+def test_what_is_overwritten_stays_in_the_graph(name: str) -> None:
+    """Its gradient is 0, also where it held nan."""
+
+    def call(lib: Any, x: Any, w: Any) -> Any:
+        with np.errstate(invalid="ignore"):
+            y = OVERWRITING[name](x.log(), w)
+        assert y.requires_grad
+        return y + 0 * x
+
+    compare(Case(name, call, numbers((2, 3), (2, 3)), second=False), 0)
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (1, 1, 3), (3,), (1,), ()])
+def test_a_value_may_have_axes_of_1_in_front(shape: tuple[int, ...]) -> None:
+    def call(lib: Any, x: Any, w: Any) -> Any:
+        y = x * 1
+        y[0] = w
+        return y * y
+
+    compare(Case(str(shape), call, numbers((2, 3), shape)), 0)
 
 
 @pytest.mark.parametrize(("sign", "change"), [("+", "y += w"), ("-", "y -= w"), ("*", "y *= w"), ("/", "y /= w")])

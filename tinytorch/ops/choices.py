@@ -208,6 +208,7 @@ def _np_where(condition: Any, /, x: Any = None, y: Any = None) -> Any:
     chosen = condition if isinstance(condition, Tensor) else from_numpy(np.asarray(condition))
     if x is None or y is None:
         return where(chosen, x, y)
+    x, y = (from_numpy(np.asarray(v)) if isinstance(v, np.generic) else v for v in (x, y))  # these have a dtype
     return where(chosen if chosen.dtype.kind == "b" else chosen != 0, x, y)
 
 

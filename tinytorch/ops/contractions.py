@@ -332,16 +332,17 @@ def _simplified(equation: str, tensors: list[Tensor], letters: list[str], out: s
         term = letters[i]
         if len(set(term)) != len(term):
             tensor, term = _diagonals(tensor, term)
-        others = [term for k, term in enumerate(letters) if k != i]
         if 1 in tensor.shape:  # an axis of 1 that meets a longer one meets it everywhere
             stretched = [k for k, c in enumerate(term) if tensor.shape[k] == 1 != sizes[c]]
             tensor = tensor.reshape([n for k, n in enumerate(tensor.shape) if k not in stretched])
             term = "".join(c for k, c in enumerate(term) if k not in stretched)
+        tensors[i], letters[i] = tensor, term
+    for i, term in enumerate(letters):  # only now is it known which operand has a letter alone
+        others = [term for k, term in enumerate(letters) if k != i]
         alone = tuple(k for k, c in enumerate(term) if c not in out and not any(c in other for other in others))
         if alone:
-            tensor = tensor.sum(alone)
-            term = "".join(c for k, c in enumerate(term) if k not in alone)
-        tensors[i], letters[i] = tensor, term
+            tensors[i] = tensors[i].sum(alone)
+            letters[i] = "".join(c for k, c in enumerate(term) if k not in alone)
     return tensors, letters
 
 

@@ -289,7 +289,7 @@ class NormBackward(Function):
         operands = (*norm.see(*self.saved_tensors), grad_output.reshape(norm.shape))
         grads = in_blocks(gradients, operands, norm.split)
         pairs = zip(grads, self.input_shapes, strict=True)
-        return tuple(None if grad is None else grad.reshape(shape) for grad, shape in pairs)
+        return tuple(None if grad is None else shaped(grad, shape) for grad, shape in pairs)
 
 
 @operation(NormBackward, method="_normalize")
@@ -305,7 +305,7 @@ def _normalize(input: Tensor, weight: Tensor | None, bias: Tensor | None, norm: 
 
     arrays = (None if t is None else t.data for t in (input, weight, bias))
     (out,) = in_blocks(normalized, norm.see(*arrays), norm.split)
-    return from_numpy(out.reshape(input.shape).astype(input.dtype, copy=False))
+    return from_numpy(shaped(out, input.shape).astype(input.dtype, copy=False))
 
 
 def _dot_rows(a: Any, b: Any) -> Any:
@@ -696,7 +696,8 @@ def _cross_entropy(input: Tensor, target: Array, ignore_index: int, reduction: s
     def surprise(index: Array, x: FloatArray) -> tuple[FloatArray]:
         x = _wide(x)
         _, largest, total = _powers(x)
-        return ((largest + np.log(total))[:, 0] - x[np.arange(len(x)), index],)
+        below = largest[:, 0] - x[np.arange(len(x)), index]  # first, or the logarithm drowns in large logits
+        return (np.log(total)[:, 0] + below,)
 
     (losses,) = in_blocks(surprise, (index, input.data), width=input.data.shape[1])
     if total < len(index):
@@ -896,7 +897,7 @@ def _loss_gradients(node: Any, grad_output: FloatArray, slopes: Callable[[Any, A
         return slope_x * grad if need_x else None, slope_target * grad if need_target else None
 
     grads = in_blocks(gradients, (x, target, grad_output.reshape(-1) * scale))
-    return tuple(None if grad is None else grad.reshape(node.input_shapes[0]) for grad in grads)
+    return tuple(None if grad is None else shaped(grad, node.input_shapes[0]) for grad in grads)
 
 
 class L1Backward(Function):
@@ -1599,7 +1600,7 @@ def _as_stack(x: Any, stacks: tuple[int, ...]) -> Any:
 def _from_stack(grad: Any, stacks: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     """Return the gradient at an operand from that at what `_as_stack` made of it."""
     if math.prod(shape[:-2]) == 1:
-        return grad.reshape(shape)
+        return shaped(grad, shape)
     return unbroadcast(grad.reshape((*stacks, *grad.shape[1:])), shape)
 
 

@@ -458,9 +458,11 @@ def _neutral(reduce: str, dtype: np.dtype[Any]) -> Scalar:
         return 0
     if reduce == "prod":
         return 1
-    limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
     if dtype.kind == "f":
         return -math.inf if reduce == "amax" else math.inf
+    if dtype.kind == "b":
+        return reduce == "amin"
+    limits = np.iinfo(dtype)
     return int(limits.min if reduce == "amax" else limits.max)
 
 

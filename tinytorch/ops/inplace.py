@@ -8,6 +8,7 @@ Source: PyTorch's notes on autograd mechanics, in-place operations.
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -80,11 +81,22 @@ def _check_may_change(tensor: Tensor, name: str) -> None:
             f"{name} would change a leaf that requires a gradient, of shape {tensor.shape}, while operations are "
             "recorded. Update parameters inside no_grad(), or make a new tensor."
         )
-    if memory_of(tensor.data) is not tensor.data:
+    owner = memory_of(tensor.data)
+    if owner is not tensor.data and sys.getrefcount(owner) > _ALONE:
         raise NotDifferentiableError(
             f"{name} would change a view, of shape {tensor.shape}, and the tensor it looks into would not know of the "
             "gradient. Change that tensor itself, for example with t[index] = value, or work on a clone()."
         )
+
+
+def _references() -> int:
+    """Return what is counted for an array that nothing but one view and one local variable holds."""
+    view = np.empty(2)[:]
+    owner = view.base
+    return sys.getrefcount(owner)
+
+
+_ALONE = _references()
 
 
 def _check_fits(tensor: Tensor, result: Tensor, name: str) -> None:
@@ -223,6 +235,9 @@ def _set_item(self: Tensor, index: Any, value: Any) -> None:
     """
     room, shape = self.detach()[index].shape, np.shape(value)
     index = array_index(index)
+    more = len(shape) - len(room)
+    if more > 0 and set(shape[:more]) == {1}:  # axes of 1 in front mean nothing
+        value, shape = value.reshape(shape[more:]), shape[more:]
     try:
         np.broadcast_to(np.empty(shape, bool), room)
     except ValueError:
@@ -234,15 +249,15 @@ _set_item_in_place = in_place("t[index] = value", lambda self, value, index: sel
 
 
 def _filled(self: Tensor, value: Any) -> Tensor:
-    return self * 0 + value if isinstance(value, Tensor) else from_numpy(np.full_like(self.data, value))
+    return self._with_item(value, ...)  # type: ignore[attr-defined,no-any-return]
 
 
 def _zeros(self: Tensor) -> Tensor:
-    return from_numpy(np.zeros_like(self.data))
+    return _filled(self, 0)
 
 
 def _copied(self: Tensor, other: Tensor) -> Tensor:
-    return _zeros(self)._with_item(other.to(self.dtype), ...)  # type: ignore[attr-defined,no-any-return]
+    return _filled(self, other.to(self.dtype))
 
 
 def _drawn(kind: str) -> Callable[..., Tensor]:

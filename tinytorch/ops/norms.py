@@ -63,7 +63,7 @@ class VectorNormBackward(Function):
         a, out = (restore_axes(x, len(self.input_shapes[0]), self.axes) for x in self.saved_tensors)
         grad_output = restore_axes(grad_output, a.ndim, self.axes)
         if self.p == 0:
-            return (a * 0 * grad_output,)
+            return (grad_output * np.zeros(a.shape, a.dtype),)
         if self.p == 1:
             return (np.sign(a) * grad_output,)
         if math.isinf(self.p):

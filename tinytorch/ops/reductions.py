@@ -290,8 +290,8 @@ def _product_of_others(a: FloatArray, axis: int) -> FloatArray:
     zeros = zero.sum(axis=axis, keepdims=True)
     others = np.where(zero, 1, a)
     product = others.prod(axis=axis, keepdims=True)
-    # One 0 makes the product 0 for all but itself; two make it 0 for all.
-    result: FloatArray = np.where(zeros == 0, product / others, np.where(zero & (zeros == 1), product, 0))
+    # One 0 makes the product 0 for all but itself; two make it 0 for all. Beside an infinity it is nan.
+    result: FloatArray = np.where(zeros == 0, product / others, np.where(zero & (zeros == 1), product, product * 0))
     return result
 
 

@@ -80,8 +80,15 @@ class StdBackward(VarBackward):
 
 def _variance(input: Tensor, axes: tuple[int, ...], correction: Scalar, keepdim: bool) -> FloatArray:
     data = wide(input)
+    variance = _spread_of(data, axes, correction, keepdim)
+    if data.dtype == np.float32 and np.isinf(variance).any():  # the squares may not fit where their root does
+        variance = _spread_of(data.astype(np.float64), axes, correction, keepdim)
+    return variance
+
+
+def _spread_of(data: FloatArray, axes: tuple[int, ...], correction: Scalar, keepdim: bool) -> FloatArray:
     count = math.prod(data.shape[axis] for axis in axes)
-    with np.errstate(invalid="ignore", divide="ignore"):  # no elements: nan
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # no elements: nan
         centered = data - data.sum(axis=axes, keepdims=True) / data.dtype.type(count)
         centered *= centered
         squares = np.asarray(centered.sum(axis=axes, keepdims=keepdim))
