@@ -49,6 +49,7 @@ if _built("autograd"):
     from tinytorch.core.autograd import enable_autograd as enable_autograd
     from tinytorch.core.autograd import is_grad_enabled as is_grad_enabled
     from tinytorch.core.autograd import no_grad as no_grad
+    from tinytorch.func import vmap as vmap
     from tinytorch.ops import *  # noqa: F403
 
     try:

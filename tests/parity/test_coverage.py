@@ -46,7 +46,8 @@ def test_every_operation_has_a_gradient_or_none_as_in_pytorch(found: dict[str, t
 
 
 def test_what_has_no_case_has_a_test_of_its_own() -> None:
-    assert sorted(ONE_BY_ONE - table.words_of_tests()) == []
+    words = table.words_of_tests()
+    assert [name for name in sorted(ONE_BY_ONE) if not {name, f"{name}_"} & words] == []
 
 
 def test_the_page_is_the_one_that_the_tests_write() -> None:
