@@ -1016,10 +1016,9 @@ class PowBackward(Function):
             # Where b is 0 the factor b makes the product 0, as long as the power beside it is a number: a**0 is 1.
             one_less: Any = 0
             if not isinstance(b, int | float):
-                power_is_safe = (
-                    np.abs(a) >= np.finfo(self.dtype).tiny
-                )  # neither 0 nor nan, nor so small that 1 / a is inf
-                one_less = np.where((b == 0) & ~power_is_safe, 0, b - 1)
+                # The power is a number unless a is 0, nan, or so small that 1 / a is infinite.
+                safe = np.abs(a) >= np.finfo(self.dtype).tiny
+                one_less = np.where((b == 0) & ~safe, 0, b - 1)
             elif b:
                 one_less = b - 1
             grad_a = unbroadcast(grad_output * (b * a**one_less), shape_a)
