@@ -101,14 +101,19 @@ def unique_refuses_at_once() -> None:
 
 @difference(
     *("expand", "expand_as", "broadcast_to", "diagonal"),
-    theirs="a view that can be written to, several elements at once",
+    theirs="a view that can be written to, and the tensor changes",
     ours="a view that is read-only",
     why="NumPy's rule: one write would change many elements",
 )
 def expanded_views_are_read_only() -> None:
-    assert not tinytorch.zeros(1, 3).expand(2, 3).data.flags.writeable
-    torch.zeros(3).diag().diagonal().fill_(1)
-    refuses(lambda: tinytorch.zeros(2, 2).diagonal().fill_(1))
+    for view in (
+        lambda lib: lib.zeros(1, 3).expand(2, 3),
+        lambda lib: lib.zeros(1, 3).expand_as(lib.zeros(2, 3)),
+        lambda lib: lib.broadcast_to(lib.zeros(1, 3), (2, 3)),
+        lambda lib: lib.zeros(2, 2).diagonal(),
+    ):
+        view(torch)[0] = 1
+        refuses(lambda view=view: view(tinytorch).__setitem__(0, 1), (RuntimeError, ValueError))
 
 
 @difference(
@@ -129,13 +134,21 @@ def multinomial_wants_enough_categories() -> None:
     why="the rule of all other operations of two tensors",
 )
 def products_of_mixed_floats() -> None:
-    a, b = tinytorch.ones(2, 2), tinytorch.ones(2, 2, dtype=np.float64)
-    assert (a @ b).dtype == np.float64
-    refuses(lambda: torch.ones(2, 2) @ torch.ones(2, 2, dtype=torch.float64))
+    for call, shapes in (
+        (lambda lib, a, b: lib.matmul(a, b), [(2, 2), (2, 2)]),
+        (lambda lib, a, b: lib.bmm(a, b), [(1, 2, 2), (1, 2, 2)]),
+        (lambda lib, a, b: lib.mv(a, b), [(2, 2), (2,)]),
+        (lambda lib, a, b: lib.dot(a, b), [(2,), (2,)]),
+        (lambda lib, a, b: lib.addmm(a, a, b), [(2, 2), (2, 2)]),
+        (lambda lib, a, b: lib.einsum("ij,jk->ik", a, b), [(2, 2), (2, 2)]),
+    ):
+        mixed = {lib: [lib.ones(shapes[0]), lib.ones(shapes[1], dtype=lib.float64)] for lib in (tinytorch, torch)}
+        assert call(tinytorch, *mixed[tinytorch]).dtype == np.float64
+        refuses(lambda call=call, mixed=mixed: call(torch, *mixed[torch]), RuntimeError)
 
 
 @difference(
-    "size",
+    "t.size",
     theirs="`t.size()` is a method",
     ours="`t.size` is the number of elements; the lengths are `t.shape`",
     why="module 01 is built over NumPy, whose arrays it shows",
@@ -146,7 +159,7 @@ def size_is_a_property() -> None:
 
 
 @difference(
-    "grad",
+    "t.grad",
     theirs="a tensor in between has a `.grad` after `retain_grad()` alone",
     ours="one that is still held shows it",
     why="what flowed through the lesson's y is there to be looked at; it costs nothing for tensors that nobody holds",
@@ -170,7 +183,7 @@ def tensors_in_between_show_their_gradient() -> None:
     why="Python's name for it",
 )
 def integers_by_zero() -> None:
-    for call in (lambda lib: lib.tensor([1]) // 0, lambda lib: lib.remainder(lib.tensor([1]), 0)):
+    for call in (lambda lib: lib.floor_divide(lib.tensor([1]), 0), lambda lib: lib.remainder(lib.tensor([1]), 0)):
         refuses(lambda call=call: call(tinytorch), ZeroDivisionError)
         refuses(lambda call=call: call(torch), RuntimeError)
 
@@ -230,7 +243,7 @@ def a_forgotten_zero_grad_is_noticed() -> None:
 
 
 @difference(
-    "getitem",
+    "t[index]",
     theirs="in `t[0, :, index]` the 0 picks first, and the axis of `index` stays behind the slice",
     ours="NumPy's rule: 0 and `index` go together, and their axis comes first",
     why="indices are NumPy's; write `t[0][:, index]`, which is the same in both",
@@ -258,13 +271,14 @@ def kl_div_at_a_target_of_zero() -> None:
 
 @difference(
     "remainder",
-    theirs="`2 % x` has no gradient for x",
-    ours="it has: `-floor(2 / x)`",
+    theirs="`remainder(7, x)`, or `7 % x`, refuses a gradient for x",
+    ours="it has one: `-floor(7 / x)`",
     why="it is the slope",
 )
 def remainder_of_a_number() -> None:
-    assert slope(tinytorch, lambda x: 7 % x, 2.0) == [-3.0]
-    refuses(lambda: slope(torch, lambda x: 7 % x, 2.0))
+    for call in (lambda lib, x: 7 % x, lambda lib, x: lib.remainder(7, x)):
+        assert slope(tinytorch, lambda x, call=call: call(tinytorch, x), 2.0) == [-3.0]
+        refuses(lambda call=call: slope(torch, lambda x: call(torch, x), 2.0), RuntimeError)
 
 
 @difference(
@@ -309,8 +323,8 @@ def sinc_at_zero() -> None:
 
 
 @difference(
-    *("cdist", "scatter"),
-    theirs="no gradient, or none of second order, for `scatter(reduce=)` and `cdist`",
+    *("cdist", "hardsigmoid", "scatter"),
+    theirs="no gradient of `scatter(reduce=)`, and none of second order of the others",
     ours="gradients of both orders",
     why="they are made of operations that have them",
 )
@@ -327,17 +341,24 @@ def gradients_that_pytorch_lacks() -> None:
         grad: list[float] = lib.autograd.grad((first * first).sum(), x)[0].tolist()
         return grad
 
+    def bent(lib: Any) -> list[float]:
+        x = leaf(lib, [0.5])
+        (first,) = lib.autograd.grad((lib.nn.functional.hardsigmoid(x) ** 2).sum(), x, create_graph=True)
+        grad: list[float] = lib.autograd.grad(first.sum(), x)[0].tolist()
+        return grad
+
     assert reduced(tinytorch) == [1.0, 1.0]
     assert np.isfinite(between(tinytorch)).all()
-    refuses(lambda: reduced(torch))
-    refuses(lambda: between(torch))
+    assert bent(tinytorch) == [pytest.approx(2 / 36)]
+    for call in (reduced, between, bent):
+        refuses(lambda call=call: call(torch), RuntimeError)
 
 
 @difference(
-    *("permute", "reshape", "sum", "amax"),
-    theirs="wrong axes or lengths raise `RuntimeError` or `IndexError`",
-    ours="some raise `ValueError`",
-    why="a wrong value is a `ValueError` in Python and NumPy",
+    *("permute", "reshape", "sum", "amax", "gather"),
+    theirs="wrong axes, lengths and indices raise `RuntimeError`, or `IndexError`",
+    ours="`ValueError`; `IndexError` for an index of an element",
+    why="so Python and NumPy call them",
 )
 def kinds_of_errors() -> None:
     for call in (
@@ -348,6 +369,8 @@ def kinds_of_errors() -> None:
     ):
         refuses(lambda call=call: call(tinytorch), ValueError)
         refuses(lambda call=call: call(torch), (RuntimeError, IndexError))
+    refuses(lambda: tinytorch.zeros(2, 3).gather(1, tinytorch.tensor([[5]])), IndexError)
+    refuses(lambda: torch.zeros(2, 3).gather(1, torch.tensor([[5]])), RuntimeError)
 
 
 @difference(
@@ -464,17 +487,18 @@ def two_losses_over_one_node() -> None:
     why="the values have not changed",
 )
 def a_shape_changed_in_place() -> None:
-    def squared(lib: Any) -> list[float]:
-        x = leaf(lib, 1.0, 2.0)
+    def squared(lib: Any, change: Callable[[Any], Any]) -> list[list[float]]:
+        x = leaf(lib, [[1.0, 2.0]])
         y = x * 3
         z = y * y
-        y.unsqueeze_(0)
+        change(y)
         z.sum().backward()
-        grad: list[float] = x.grad.tolist()
+        grad: list[list[float]] = x.grad.tolist()
         return grad
 
-    assert squared(tinytorch) == [18.0, 36.0]
-    refuses(lambda: squared(torch))
+    for change in (lambda y: y.unsqueeze_(0), lambda y: y.squeeze_(0), lambda y: y.transpose_(0, 1)):
+        assert squared(tinytorch, change) == [[18.0, 36.0]]
+        refuses(lambda change=change: squared(torch, change), RuntimeError)
 
 
 @difference(
@@ -492,7 +516,7 @@ def the_mean_of_nothing() -> None:
 
 
 @difference(
-    "getitem",
+    "t[index]",
     theirs='`t["a"]` is a `TypeError`',
     ours="an `IndexError`",
     why="NumPy's kind",
@@ -500,3 +524,138 @@ def the_mean_of_nothing() -> None:
 def a_word_as_an_index() -> None:
     refuses(lambda: tinytorch.zeros(2)["a"], IndexError)
     refuses(lambda: torch.zeros(2)["a"], TypeError)
+
+
+@difference(
+    "Tensor",
+    theirs="`torch.Tensor(3)` has three elements that nobody wrote",
+    ours="`Tensor(3)` holds the number 3",
+    why="data is data; `tinytorch.empty(3)` is the other",
+)
+def a_number_is_data() -> None:
+    assert (tinytorch.Tensor(3).shape, tinytorch.Tensor(3).item()) == ((), 3)
+    assert torch.Tensor(3).shape == (3,)
+
+
+@difference(
+    *("t.dtype", "t.data", "t.shape"),
+    theirs="types of PyTorch's own: `torch.float32`, a tensor, a `torch.Size` with `numel()`",
+    ours="NumPy's: `np.float32`, an array, a tuple",
+    why="what a tensor is made of is there to be seen",
+)
+def parts_are_those_of_numpy() -> None:
+    ours, theirs = tinytorch.zeros(2, 3), torch.zeros(2, 3)
+    assert (type(ours.dtype), type(ours.data), type(ours.shape)) == (np.dtype("float32").__class__, np.ndarray, tuple)
+    assert (type(theirs.dtype), type(theirs.data), type(theirs.shape)) == (torch.dtype, torch.Tensor, torch.Size)
+
+
+@difference(
+    "manual_seed",
+    theirs="numbers of its own generator",
+    ours="numbers of NumPy's: other ones from the same seed",
+    why="the generator is NumPy's; to compare, draw once and take the numbers to both",
+)
+def the_same_seed_draws_other_numbers() -> None:
+    drawn = [(lib.manual_seed(0), lib.rand(4))[1].tolist() for lib in (tinytorch, tinytorch, torch)]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
+
+
+@difference(
+    *("eig", "eigvals"),
+    theirs="complex eigenvalues",
+    ours="an error that names `linalg.eigh` and `numpy.linalg.eig`",
+    why="a tensor holds real numbers",
+)
+def eigenvalues_may_be_complex() -> None:
+    for name in ("eig", "eigvals"):
+        refuses(lambda name=name: getattr(tinytorch.linalg, name)(tinytorch.eye(2)), NotImplementedError)
+        getattr(torch.linalg, name)(torch.eye(2))
+
+
+@difference(
+    *("uniform", "normal"),
+    theirs="a tensor in between that is drawn anew in place still requires a gradient, which is 0",
+    ours="it requires none",
+    why="what is drawn does not come from what was there",
+)
+def what_is_drawn_in_place_has_no_gradient() -> None:
+    for name in ("uniform_", "normal_"):
+        drawn = [getattr(leaf(lib, 1.0, 2.0) * 3, name)().requires_grad for lib in (tinytorch, torch)]
+        assert drawn == [False, True]
+
+
+@difference(
+    "take_along_dim",
+    theirs="an index beyond the axis goes around it: 3 of 3 is 0",
+    ours="`IndexError`",
+    why="an index beyond the axis is a mistake",
+)
+def indices_beyond_the_axis() -> None:
+    assert torch.take_along_dim(torch.arange(3), torch.tensor([3]), 0).tolist() == [0]
+    refuses(lambda: tinytorch.take_along_dim(tinytorch.arange(3), tinytorch.tensor([3]), 0), IndexError)
+
+
+@difference(
+    "view",
+    theirs="of a tensor whose elements do not lie in order, an error",
+    ours="a copy, as `reshape` has it",
+    why="where elements lie is NumPy's affair",
+)
+def a_view_of_what_does_not_lie_in_order() -> None:
+    assert tinytorch.zeros(2, 3).T.view(6).shape == (6,)
+    refuses(lambda: torch.zeros(2, 3).T.view(6), RuntimeError)
+
+
+@difference(
+    "t[index]",
+    theirs="slices go forward alone",
+    ours="`t[::-1]` turns an axis around",
+    why="indices are NumPy's, and the gradient is turned with them",
+)
+def slices_that_go_back() -> None:
+    assert slope(tinytorch, lambda x: x[::-1] * x.detach(), 1.0, 2.0) == [2.0, 1.0]
+    refuses(lambda: slope(torch, lambda x: x[::-1] * x.detach(), 1.0, 2.0), ValueError)
+
+
+@difference(
+    "np.sin(t)",
+    theirs="`np.sin(t)` of a tensor that requires a gradient is an error",
+    ours="it is `t.sin()`, with its gradient; what has no gradient refuses",
+    why="a NumPy function is the operation of that name",
+)
+def numpy_functions_keep_gradients() -> None:
+    assert slope(tinytorch, np.exp, 0.0) == [1.0]
+    refuses(lambda: slope(torch, np.exp, 0.0), RuntimeError)
+
+
+@difference(
+    "float(t)",
+    theirs="`float(t)` of a tensor that requires a gradient warns",
+    ours="it does not",
+    why="a number to be printed is the usual reason; `numpy()` does refuse",
+)
+def a_number_of_a_tensor() -> None:
+    for lib, warned in ((tinytorch, 0), (torch, 1)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert float(leaf(lib, [1.0])) == 1
+        assert len(caught) == warned
+
+
+@difference(
+    *("abs", "clamp", "pow"),
+    theirs="`abs` and `clamp` refuse truth values, `pow` takes them",
+    ours="`abs` and `clamp` take them, `pow` does not",
+    why="the lessons' operations are NumPy's; a truth value has no power",
+)
+def truth_values() -> None:
+    calls: list[Callable[[Any], Any]] = [
+        lambda lib: lib.abs(lib.tensor([True])),
+        lambda lib: lib.clamp(lib.tensor([True]), max=True),
+    ]
+    for call in calls:
+        assert call(tinytorch).tolist() == [True]
+        refuses(lambda call=call: call(torch), RuntimeError)
+    assert torch.pow(torch.tensor([True]), True).item()
+    refuses(lambda: tinytorch.pow(tinytorch.tensor([True]), True), TypeError)

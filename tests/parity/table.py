@@ -1,234 +1,170 @@
-"""Writes docs/pytorch-parity.md from the code and from what the comparisons show: ``python -m tests.parity.table``."""
+"""Writes docs/pytorch-parity.md from the code and from what the tests show: ``python -m tests.parity.table``."""
 
 from __future__ import annotations
 
-import importlib
 import re
-import threading
-import warnings
+import textwrap
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from inspect import signature
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 import tinytorch
-import tinytorch.linalg
-import tinytorch.nn.functional
 from tinytorch import Tensor
-from tinytorch.core.autograd import NotDifferentiableError
 
 from .differences import DIFFERENCES
-from .harness import Array, Case, torch
+from .harness import torch
+from .watching import NAMESPACES, Form, Operation, observed, public
 
-HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "pytorch-parity.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "pytorch-parity.md"
 COMMAND = "python -m tests.parity.table"
 
-# Where operations are found: here, and in PyTorch.
-NAMESPACES: dict[str, tuple[Any, Any]] = {
-    "function": (tinytorch, torch),
-    "method": (Tensor, torch.Tensor),
-    "F": (tinytorch.nn.functional, torch.nn.functional),
-    "linalg": (tinytorch.linalg, torch.linalg),
+# Operations.
+
+# Families whose file does not say it.
+TITLES = {
+    "functional": "Activations and losses of the lessons",
+    "fused": "Layers, normalization and losses",
+    "inplace": "In place only",
+    "losses": "More losses",
+    "numpy": "Beside NumPy",
+    "tensor": "Tensors, as in the first lesson",
 }
-# What belongs to the tensor or the package and is no operation.
-NOT_OPERATIONS = {
-    *("backward", "zero_grad", "retain_grad", "register_hook", "requires_grad_", "detach", "detach_", "numpy", "item"),
-    *("tolist", "disable_autograd", "enable_autograd", "is_grad_enabled", "manual_seed", "vmap"),
+# What refuses on the way back, as `test_forms` compares.
+REFUSED_LATER = {"heaviside"}
+EVIDENCE = {
+    "nothing": "",
+    "tests": "a test of its own",
+    "values": "values",
+    "first": "values, gradient",
+    "second": "values, gradient, second order",
 }
 
 
-@dataclass
-class Operation:
-    """A row of the page.
-
-    Attributes
-    ----------
-    home
-        The file it is written in, without its ending.
-    forms
-        Where it is found: keys of `NAMESPACES`, and ``"in place"``.
-    called, first, second
-        Whether a comparison has called it; and compared its gradient, and the gradient of that.
-    refuses
-        Whether a comparison has seen it refuse a tensor that requires a gradient.
-    """
-
-    name: str
-    home: str
-    forms: list[str] = field(default_factory=list)
-    called: bool = False
-    first: bool = False
-    second: bool = False
-    refuses: bool = False
-
-
-def public(owner: Any) -> Iterator[tuple[str, FunctionType]]:
-    """Return the functions that users call, by name."""
-    for name, value in sorted(vars(owner).items()):
-        ours = isinstance(value, FunctionType) and value.__module__.startswith("tinytorch")
-        if ours and not name.startswith("_") and name not in NOT_OPERATIONS:
-            yield name, value
-
-
-def operations() -> dict[str, Operation]:
-    """Return the public operations, by name."""
-    found: dict[str, Operation] = {}
-    for form, (ours, _) in NAMESPACES.items():
-        for name, function in public(ours):
-            base = name.removesuffix("_")
-            home = function.__module__.rpartition(".")[2]
-            operation = found.setdefault(base, Operation(base, home))
-            operation.forms.append("in place" if name != base else form)
-            if home != "inplace":
-                operation.home = home
-    return found
-
-
-# What the comparisons show.
-
-
-def cases() -> list[Case]:
-    """Return the cases of all files beside this one, each once."""
-    found: dict[int, Case] = {}
-    for path in sorted(HERE.glob("test_*.py")):
-        module = importlib.import_module(f"{__package__}.{path.stem}")
-        for value in vars(module).values():
-            for case in value if isinstance(value, list | tuple) else ():
-                if isinstance(case, Case):
-                    found[id(case)] = case
-    return list(found.values())
-
-
-class _Watch:
-    """Notes which operations are called from outside of the package, and what becomes of gradients there."""
-
-    def __init__(self, found: dict[str, Operation]) -> None:
-        self.found = found
-        self.inside = threading.local()
-        self.second = False
-
-    def watched(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        operation = self.found[name.removesuffix("_")]
-
-        def watching(*args: Any, **kwargs: Any) -> Any:
-            if getattr(self.inside, "yes", False):
-                return function(*args, **kwargs)
-            self.inside.yes = True
-            try:
-                result = function(*args, **kwargs)
-            except NotDifferentiableError:
-                operation.refuses = True
-                raise
-            finally:
-                self.inside.yes = False
-            self.note(operation, result)
-            return result
-
-        watching.__module__ = function.__module__
-        return watching
-
-    def note(self, operation: Operation, result: Any) -> None:
-        operation.called = True
-        parts = result if isinstance(result, tuple | list) else (result,)
-        if any(isinstance(part, Tensor) and part.requires_grad for part in parts):
-            operation.first = True
-            operation.second |= self.second
-
-
-@contextmanager
-def _watching(watch: _Watch) -> Iterator[None]:
-    places = [(owner, name, function) for owner, _ in NAMESPACES.values() for name, function in public(owner)]
-    for owner, name, function in places:
-        setattr(owner, name, watch.watched(name, function))
-    try:
-        yield
-    finally:
-        for owner, name, function in places:
-            setattr(owner, name, function)
-
-
-def _tensors(arrays: Sequence[Array], wanted: Sequence[bool]) -> list[Tensor]:
-    return [tinytorch.from_numpy(a.copy()).requires_grad_(want) for a, want in zip(arrays, wanted, strict=True)]
-
-
-def observed() -> dict[str, Operation]:
-    """Return the operations with what the comparisons have shown of them."""
-    found = operations()
-    watch = _Watch(found)
-    with _watching(watch), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        for case in cases():
-            watch.second = case.second
-            arrays = case.inputs(np.random.default_rng(0))
-            wanted = [a.dtype.kind == "f" and i not in case.constant for i, a in enumerate(arrays)]
-            try:
-                case.call(tinytorch, *_tensors(arrays, wanted))
-            except NotDifferentiableError:
-                case.call(tinytorch, *_tensors(arrays, [False] * len(arrays)))
-    return found
-
-
-def words_of_tests() -> set[str]:
-    """Return every name and word in the tests beside this one: those call operations in tests of their own too."""
-    paths = (path for path in sorted(HERE.glob("test_*.py")) if path.stem != "test_coverage")  # which lists names
-    text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
-    return set(re.findall(r"[A-Za-z]\w*", text))
-
-
-def status(operation: Operation, words: set[str]) -> str:
-    """Return what is compared with PyTorch."""
-    if operation.second:
-        return "values, gradient, second order"
-    if operation.first:
-        return "values, gradient"
-    if operation.called:
+def evidence(form: Form) -> str:
+    """Return what is shown of a form: a key of `EVIDENCE`."""
+    if form.second:
+        return "second"
+    if form.first:
+        return "first"
+    if form.cases:
         return "values"
-    return "in a test of its own" if {operation.name, f"{operation.name}_"} & words else "not compared"
+    return "tests" if form.tests else "nothing"
+
+
+def uncompared(operation: Operation) -> list[str]:
+    """Return the forms of which nothing is shown; one that PyTorch has not need only be called."""
+    return [
+        kind
+        for kind, form in operation.forms.items()
+        if operation.name not in differing()
+        and (evidence(form) == "nothing" if has_twin(operation, kind) else not form.called)
+    ]
+
+
+def has_twin(operation: Operation, kind: str) -> bool:
+    name = f"{operation.name}_" if kind == "in place" else operation.name
+    return hasattr(NAMESPACES["method" if kind == "in place" else kind][1], name)
+
+
+def differing() -> set[str]:
+    """Return the operations that the deliberate differences name."""
+    return {name for entry in DIFFERENCES for name in entry.operations}
+
+
+def gradient(operation: Operation) -> str:
+    """Return by which rules an operation has its gradient, or that it has none."""
+    if operation.home == "differentiation":
+        return ""
+    alone = sorted({name for rules in operation.rules if len(rules) == 1 for name in rules})
+    if operation.rules and operation.name not in REFUSED_LATER:
+        return ", ".join(f"`{name}`" for name in alone) if 1 <= len(alone) <= 3 else "of others"
+    if operation.shown("same"):
+        return "that of the tensor"
+    refused = operation.name in REFUSED_LATER or (operation.shown("refuses") and not operation.shown("lost"))
+    return "refused" if refused else "none"
+
+
+def compared(operation: Operation) -> str:
+    """Return what the tests hold beside PyTorch, of the form of which they hold least."""
+    twins = [evidence(form) for kind, form in operation.forms.items() if has_twin(operation, kind)]
+    if not twins:
+        return "not in PyTorch"
+    least = min(twins, key=list(EVIDENCE).index)
+    shown = [EVIDENCE[least]] if least != "nothing" else []
+    return "; ".join(shown + ["[differs](#deliberate-differences)"] * (operation.name in differing()))
 
 
 # What is not there.
 
+# Arguments that many operations take there.
+ARGUMENTS = ("device", "layout", "memory_format", "out")
 # Names of PyTorch that belong to what is outside of the scope, by reason.
 OUTSIDE = {
-    "complex numbers": r"complex|conj|^(imag|real|isreal|polar|angle|adjoint)$|^(chalf|cfloat|cdouble|istft|stft)$",
+    "complex numbers": r"complex|conj|^(imag|real|isreal|polar|angle|adjoint|H)$|^(chalf|cfloat|cdouble|istft|stft)$",
     "other devices and storage": r"cuda|cudnn|miopen|mkldnn|^(xpu|ipu|mtia)$|vulkan|pin_memory|is_pinned|storage|"
-    r"device|share_memory|is_shared|record_stream|data_ptr|^set_$|is_set_to|from_file|frombuffer|layout",
-    "sparse and nested tensors": r"sparse|coalesce|indices|^values|dense|smm$|spmm|^saddmm|padded|jagged",
-    "quantized tensors": r"quant|fbgemm|^q_|qscheme|int_repr|choose_qparams|scaled_mm|grouped_mm",
+    r"share_memory|is_shared|record_stream|data_ptr|^set_$|is_set_to|from_file|frombuffer|"
+    r"^is_(cpu|ipu|maia|meta|mkldnn|mps|mtia|vulkan|xla|xpu)$|^(get_|set_)?(default_)?device_module$",
+    "sparse and nested tensors": r"sparse|coalesce|(row|col)_indices|^indices|^values|dense|smm$|spmm|"
+    r"^saddmm|padded|jagged|^is_nested$",
+    "quantized tensors": r"quant(?!ile)|fbgemm|^q_|qscheme|int_repr|choose_qparams|scaled_mm|grouped_mm|"
+    r"^qu?int|^u?int[1-7]$|^bits?\d*x?\d*$|^float[48]_",
     "compilation, tracing and automatic precision": r"autocast|sym_|compile|^parse_|import_ir|^(fork|wait|cond)$|"
-    r"script|torch_function|boolean_dispatch|type_comment|type_list|profiler|while_loop|slice_inverse|sym_constrain",
+    r"script|torch_function|boolean_dispatch|type_comment|type_list|profiler|while_loop|slice_inverse|sym_constrain|"
+    r"^functionalize$|^linearize$|debug_unwrap",
     "settings and state of the process": r"^(set|get|use)_|^are_|_enabled$|is_vulkan|seed|deterministic|typename|"
     r"classproperty|multiprocessing|thread|assert_int|^init_|Optional|module_load|reinforce|register_post|dim_order|"
-    r"hash_tensor|is_distributed|is_storage|is_inference|is_neg$",
-    "inner forms of other operations": r"_copy$|^native_|unsafe_|_ex$|_backward|batch_norm_|norm_except|"
+    r"hash_tensor|is_distributed|is_storage|is_inference|is_neg$|^(output_nr|name|volatile|grad_dtype)$|variable|"
+    r"^(cast|overload|is_tensor_like|kineto_available)$",
+    "inner forms of other operations": r"(?<!index)_copy$|^native_|unsafe_|_ex$|_backward|batch_norm_|norm_except|"
     r"embedding_renorm|_with_indices$|convolution|conv_tbc|resolve_|new_empty_strided|^new$|^map2?_$|^apply_$|as_subclass",
 }
 
 
+def names_of(owner: Any) -> Iterator[str]:
+    """Return the public names of PyTorch's that can be called and are no classes."""
+    for name in dir(owner):
+        value = getattr(owner, name)
+        if not name.startswith("_") and callable(value) and not isinstance(value, type | ModuleType):
+            yield name
+
+
 def not_there() -> dict[str, list[str]]:
-    """Return the names that PyTorch has and TinyTorch has not, by namespace, but for what is outside of the scope."""
-    outside = re.compile("|".join(OUTSIDE.values()))
-    missing = {}
-    for form, (ours, theirs) in NAMESPACES.items():
-        names = {
-            name
-            for name in dir(theirs)
-            if not name.startswith("_") and callable(getattr(theirs, name)) and _is_operation(getattr(theirs, name))
-        }
-        if form == "function":
-            names -= set(dir(torch.nn.functional)) | {name for name in names if name.endswith("_")}
-        missing[form] = sorted(name for name in names - set(dir(ours)) if not outside.search(name))
-    return missing
+    """Return the names that PyTorch has and TinyTorch has not, by where, but for those that are `OUTSIDE`."""
+    missing: dict[str, set[str]] = defaultdict(set)
+    for space, (ours, theirs) in NAMESPACES.items():
+        for name in set(names_of(theirs)) - set(dir(ours)):
+            if space == "method" and name.endswith("_"):
+                missing["methods that work in place"].add(name)
+            elif space == "function":  # many are there a second time, and those in place a third
+                if not hasattr(torch.nn.functional, name) and not name.endswith("_"):
+                    missing["functions"].add(name)
+            else:
+                missing["methods" if space == "method" else f"`{place(space)}`"].add(name)
+    missing["attributes of a tensor"] = {
+        name for name in dir(torch.Tensor) if name[0] != "_" and not callable(getattr(torch.Tensor, name))
+    } - set(dir(Tensor))
+    missing["dtypes"] = {
+        name for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype) and not hasattr(tinytorch, name)
+    }
+    taken = {name for ours, _ in NAMESPACES.values() for _, each in public(ours) for name in signature(each).parameters}
+    missing["arguments"] = {f"{name}=" for name in ARGUMENTS if name not in taken}
+    missing["functions and methods"] = missing["functions"] & missing["methods"]
+    for kind in ("functions", "methods"):
+        missing[kind] -= missing["functions and methods"]
+    kept = {kind: sorted(name for name in names if not is_outside(name)) for kind, names in missing.items()}
+    return {kind: kept[kind] for kind in sorted(kept, key=lambda kind: kind.strip("`")) if kept[kind]}
 
 
-def _is_operation(value: Any) -> bool:
-    return not isinstance(value, type | ModuleType)
+def is_outside(name: str) -> bool:
+    return any(re.search(pattern, name) for pattern in OUTSIDE.values())
+
+
+def place(space: str) -> str:
+    return "nn.functional" if space == "F" else space
 
 
 # The page.
@@ -236,59 +172,66 @@ def _is_operation(value: Any) -> bool:
 HEAD = """\
 # Beside PyTorch
 
-Written by `{command}` from the code and its comparisons with PyTorch {version}; a test keeps it
-so. A script written for PyTorch runs here by changing its imports, as far as it uses what this page lists.
+A script written for PyTorch runs here by changing its imports, as far as it uses what this page lists. The page comes
+of `{command}`, which writes it from the code and from its comparisons with PyTorch {version};
+a test fails when it says something else.
+
+- [Deliberate differences](#deliberate-differences): {differences}, each with a test that runs both libraries.
+- [Not there](#not-there): the names that a script cannot use.
+- [Operations](#operations): {operations}, with what is compared of each.
 
 ## Deliberate differences
 
-Each is checked, in both libraries, by `tests/parity/test_differences.py`.
-
-| Operation | PyTorch | TinyTorch | Why |
+| Where | PyTorch | TinyTorch | Why |
 | --- | --- | --- | --- |
 """
 
-FAMILIES = """
+MISSING = """\
+What PyTorch has for real tensors on the processor and TinyTorch has not yet. Many functions are there a second time in
+`nn.functional` and, with an underscore, in place; these stand there alone. Outside of the scope, and not listed:
+{outside}."""
+
+OPERATIONS = """
 ## Operations
 
-{count} operations, by the file that they are written in. *As* says where one is found: as a function of `tinytorch`, a
-method of `Tensor`, in `tinytorch.nn.functional` (F), in `tinytorch.linalg`, and as a method that works in place.
-*Compared* says what the comparisons of `tests/parity` hold beside PyTorch: values and dtypes, gradients, and gradients
-of gradients. Where only values are compared, the result has no gradient: it is new, or holds integers or truth values.
-"""
+A family is a file. *As*: where an operation is found, as a function of `tinytorch`, a method of `Tensor`, a method that
+works in place (`add_`), in `tinytorch.nn.functional` (F), `linalg`, `autograd` or `func`.
 
-MISSING = """
-## Not there
+*Gradient*: the rules of its gradient, *of others* if it is made of operations that have them, *refused* if it raises
+`NotDifferentiableError`, and *none* if the result is new or holds integers or truth values, in PyTorch too.
 
-What PyTorch has for real tensors on the processor, and TinyTorch has not yet. Outside of the scope, and not listed:
-{outside}.
+*Compared*: what the tests hold beside PyTorch for every form: values with their dtype, gradients of every input,
+gradients of those. *A test of its own* calls it in both libraries.
 """
 
 
 def page() -> str:
     """Return the text of the page."""
-    version = torch.__version__.partition("+")[0]
-    text = HEAD.format(command=COMMAND, version=version)
-    for entry in DIFFERENCES:
-        names = ", ".join(f"`{name}`" for name in entry.operations)
-        text += f"| {names} | {entry.theirs} | {entry.ours} | {entry.why} |\n"
     found = observed()
-    text += FAMILIES.format(count=len(found))
-    differing = {name for entry in DIFFERENCES for name in entry.operations}
+    version = torch.__version__.partition("+")[0]
+    text = HEAD.format(command=COMMAND, version=version, differences=len(DIFFERENCES), operations=len(found))
+    for entry in DIFFERENCES:
+        text += row(", ".join(f"`{name}`" for name in entry.operations), entry.theirs, entry.ours, entry.why)
+    text += "\n## Not there\n\n"
+    text += textwrap.fill(MISSING.format(outside=", ".join(OUTSIDE)), 120) + "\n\n"
+    for kind, names in not_there().items():
+        text += f"- {kind}: {', '.join(f'`{name}`' for name in names)}\n"
+    text += OPERATIONS
     families: dict[str, list[Operation]] = defaultdict(list)
     for operation in found.values():
-        families[operation.home].append(operation)
-    words = words_of_tests()
-    for home in sorted(families):
-        title = home.strip("_").replace("_", " ").capitalize()
-        text += f"\n### {title}\n\n| Operation | As | Compared |\n| --- | --- | --- |\n"
-        for operation in sorted(families[home], key=lambda each: each.name):
-            mark = " (differs)" if operation.name in differing else ""
-            forms = ", ".join(dict.fromkeys(operation.forms))
-            text += f"| `{operation.name}`{mark} | {forms} | {status(operation, words)} |\n"
-    text += MISSING.format(outside=", ".join(OUTSIDE))
-    for form, names in not_there().items():
-        text += f"\n- {'`F`' if form == 'F' else form}: {', '.join(f'`{name}`' for name in names)}\n"
+        families[TITLES.get(operation.home, operation.home.replace("_", " ").capitalize())].append(operation)
+    return text + "".join(family(title, families[title]) for title in sorted(families))
+
+
+def family(title: str, members: Iterable[Operation]) -> str:
+    text = f"\n### {title}\n\n| Operation | As | Gradient | Compared |\n| --- | --- | --- | --- |\n"
+    for each in sorted(members, key=lambda each: each.name):
+        text += row(f"`{each.name}`", ", ".join(each.forms), gradient(each), compared(each))
     return text
+
+
+def row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |\n"
 
 
 def main() -> None:
@@ -296,7 +239,7 @@ def main() -> None:
     beside = PAGE.with_suffix(".new")
     beside.write_text(page(), encoding="utf-8")
     beside.replace(PAGE)
-    print(f"wrote {PAGE.relative_to(HERE.parents[1])}")
+    print(f"wrote {PAGE.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":
