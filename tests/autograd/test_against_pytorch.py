@@ -77,6 +77,12 @@ def unused_inputs_are_none(lib: Any, x: Any, w: Any) -> Any:
 
 
 @program
+def unused_inputs_are_zeros(lib: Any, x: Any, w: Any) -> Any:
+    (g, h) = lib.autograd.grad((x * x).sum(), [x, w], create_graph=True, materialize_grads=True)
+    return g, h, lib.autograd.grad(g.sum(), [x, w], allow_unused=True, materialize_grads=True)
+
+
+@program
 def the_same_input_twice(lib: Any, x: Any, w: Any) -> Any:
     return lib.autograd.grad((x * w).sum(), [x, x, w])
 

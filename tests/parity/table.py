@@ -27,9 +27,7 @@ COMMAND = "python -m tests.parity.table"
 # Families whose file does not say it.
 TITLES = {
     "functional": "Activations and losses of the lessons",
-    "fused": "Layers, normalization and losses",
     "inplace": "In place only",
-    "losses": "More losses",
     "numpy": "Beside NumPy",
     "tensor": "Tensors, as in the first lesson",
 }

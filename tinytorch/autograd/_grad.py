@@ -21,7 +21,8 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
-    allow_unused: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """Return the gradients of `outputs` with respect to `inputs`; no ``.grad`` is touched.
 
@@ -38,7 +39,10 @@ def grad(
     create_graph
         Make the gradients part of a graph, so that they have gradients in turn.
     allow_unused
-        Return None for an input that the outputs do not depend on, instead of raising an error.
+        Return None for an input that the outputs do not depend on, instead of raising an error; as
+        `materialize_grads` if None.
+    materialize_grads
+        Return zeros for such an input.
 
     Returns
     -------
@@ -51,6 +55,8 @@ def grad(
         If an input requires no gradient, or, without `allow_unused`, if the outputs do not depend on one.
     GradientShapeError
         If a gradient of `grad_outputs` does not have its output's shape.
+    ValueError
+        If there is not one gradient for each output, or `materialize_grads` meets ``allow_unused=False``.
 
     Notes
     -----
@@ -66,6 +72,11 @@ def grad(
     >>> curvature.item()
     18.0
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "grad() was given materialize_grads=True, which returns zeros for inputs that are not used, and "
+            "allow_unused=False, which refuses them. Pass one of the two."
+        )
     outputs, inputs = _several(outputs), _several(inputs)
     for i, tensor in enumerate(inputs):
         if not tensor.requires_grad:
@@ -80,7 +91,10 @@ def grad(
         create_graph,
         show=False,
     )
-    return tuple(_found(found.get(place_of(tensor)), i, tensor, allow_unused) for i, tensor in enumerate(inputs))
+    grads = [found.get(place_of(tensor)) for tensor in inputs]
+    if materialize_grads:
+        grads = [np.zeros_like(x.data) if grad is None else grad for grad, x in zip(grads, inputs, strict=True)]
+    return tuple(_found(grads[i], i, tensor, bool(allow_unused)) for i, tensor in enumerate(inputs))
 
 
 def _several(tensors: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:

@@ -61,35 +61,35 @@ if _built("autograd"):
     from tinytorch.ops.activations import softsign as softsign
     from tinytorch.ops.activations import tanhshrink as tanhshrink
     from tinytorch.ops.activations import threshold as threshold
-    from tinytorch.ops.fused import batch_norm as batch_norm
-    from tinytorch.ops.fused import cosine_embedding_loss as cosine_embedding_loss
-    from tinytorch.ops.fused import cosine_similarity as cosine_similarity
-    from tinytorch.ops.fused import cross_entropy as cross_entropy
-    from tinytorch.ops.fused import dropout as dropout
-    from tinytorch.ops.fused import embedding as embedding
-    from tinytorch.ops.fused import gaussian_nll_loss as gaussian_nll_loss
-    from tinytorch.ops.fused import glu as glu
-    from tinytorch.ops.fused import group_norm as group_norm
-    from tinytorch.ops.fused import hinge_embedding_loss as hinge_embedding_loss
-    from tinytorch.ops.fused import huber_loss as huber_loss
-    from tinytorch.ops.fused import instance_norm as instance_norm
-    from tinytorch.ops.fused import kl_div as kl_div
-    from tinytorch.ops.fused import l1_loss as l1_loss
-    from tinytorch.ops.fused import layer_norm as layer_norm
-    from tinytorch.ops.fused import linear as linear
-    from tinytorch.ops.fused import margin_ranking_loss as margin_ranking_loss
-    from tinytorch.ops.fused import nll_loss as nll_loss
-    from tinytorch.ops.fused import normalize as normalize
-    from tinytorch.ops.fused import pairwise_distance as pairwise_distance
-    from tinytorch.ops.fused import rms_norm as rms_norm
-    from tinytorch.ops.fused import scaled_dot_product_attention as scaled_dot_product_attention
-    from tinytorch.ops.fused import smooth_l1_loss as smooth_l1_loss
-    from tinytorch.ops.fused import triplet_margin_loss as triplet_margin_loss
+    from tinytorch.ops.attention import scaled_dot_product_attention as scaled_dot_product_attention
+    from tinytorch.ops.layers import dropout as dropout
+    from tinytorch.ops.layers import embedding as embedding
+    from tinytorch.ops.layers import glu as glu
+    from tinytorch.ops.layers import linear as linear
+    from tinytorch.ops.losses import cosine_embedding_loss as cosine_embedding_loss
+    from tinytorch.ops.losses import cross_entropy as cross_entropy
+    from tinytorch.ops.losses import gaussian_nll_loss as gaussian_nll_loss
+    from tinytorch.ops.losses import hinge_embedding_loss as hinge_embedding_loss
+    from tinytorch.ops.losses import huber_loss as huber_loss
+    from tinytorch.ops.losses import kl_div as kl_div
+    from tinytorch.ops.losses import l1_loss as l1_loss
+    from tinytorch.ops.losses import margin_ranking_loss as margin_ranking_loss
     from tinytorch.ops.losses import multi_margin_loss as multi_margin_loss
     from tinytorch.ops.losses import multilabel_soft_margin_loss as multilabel_soft_margin_loss
+    from tinytorch.ops.losses import nll_loss as nll_loss
     from tinytorch.ops.losses import poisson_nll_loss as poisson_nll_loss
+    from tinytorch.ops.losses import smooth_l1_loss as smooth_l1_loss
     from tinytorch.ops.losses import soft_margin_loss as soft_margin_loss
+    from tinytorch.ops.losses import triplet_margin_loss as triplet_margin_loss
     from tinytorch.ops.moving import pad as pad
+    from tinytorch.ops.normalization import batch_norm as batch_norm
+    from tinytorch.ops.normalization import group_norm as group_norm
+    from tinytorch.ops.normalization import instance_norm as instance_norm
+    from tinytorch.ops.normalization import layer_norm as layer_norm
+    from tinytorch.ops.normalization import rms_norm as rms_norm
+    from tinytorch.ops.norms import cosine_similarity as cosine_similarity
+    from tinytorch.ops.norms import normalize as normalize
+    from tinytorch.ops.norms import pairwise_distance as pairwise_distance
     from tinytorch.ops.searching import one_hot as one_hot
     from tinytorch.ops.windows import fold as fold
     from tinytorch.ops.windows import unfold as unfold

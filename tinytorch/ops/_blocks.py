@@ -68,6 +68,13 @@ def shaped(x: Any, shape: tuple[int, ...]) -> Any:
     return x if x.shape == shape else x.reshape(shape)
 
 
+def dot_rows(a: Any, b: Any) -> Any:
+    """Return the sum of ``a * b`` over the last axis, which stays with length 1; of arrays without the products."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return (a * b).sum(axis=-1, keepdims=True)
+    return np.vecdot(a, b)[..., None]
+
+
 def _room(shape: tuple[int, ...], dtype: Any, axis: int) -> Array:
     """Return an array to write the blocks into, or of zeros if they are summed up there."""
     return np.zeros(shape, dtype) if shape[axis] == 1 else np.empty(shape, dtype)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinytorch.core.activations import GELU, Softmax, stable_sigmoid
+from tinytorch.core.activations import GELU, LogSoftmax, Softmax, stable_sigmoid
 from tinytorch.core.autograd import Function, unbroadcast
 from tinytorch.core.losses import softplus as stable_softplus
 from tinytorch.core.tensor import FloatArray, Scalar, Tensor, default_generator, from_numpy
@@ -18,7 +18,7 @@ from tinytorch.ops.elementwise import choose, sigmoid, tanh
 from tinytorch.ops.inplace import in_place
 
 # PyTorch has these beside those of torch.nn.functional.
-__all__ = ["celu", "prelu", "rrelu", "selu", "threshold"]
+__all__ = ["celu", "log_softmax", "prelu", "rrelu", "selu", "softmax", "threshold"]
 
 Grads = tuple[FloatArray | None, ...]
 
@@ -630,3 +630,40 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         return soft
     drawn = (soft.data == soft.data.max(axis=dim, keepdims=True)).astype(logits.dtype)
     return from_numpy(drawn) - soft.detach() + soft
+
+
+@composed()
+def softmax(input: Tensor, dim: int, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """Return ``exp(x) / sum(exp(x))`` along `dim`: scores to probabilities.
+
+    Parameters
+    ----------
+    input
+        A tensor of floats.
+    dim
+        The axis whose elements shall sum to 1.
+    dtype
+        What to convert the input to first.
+
+    Examples
+    --------
+    >>> softmax(Tensor([0.0, 0.0]), dim=0)
+    tensor([0.5, 0.5])
+    """
+    return Softmax(dim).forward(input if dtype is None else input.to(dtype))
+
+
+@composed()
+def log_softmax(input: Tensor, dim: int, dtype: npt.DTypeLike | None = None) -> Tensor:
+    """Return the logarithm of ``softmax(input, dim)``, computed in a way that never overflows.
+
+    Parameters
+    ----------
+    input
+        A tensor of floats.
+    dim
+        The axis along which the probabilities sum to 1.
+    dtype
+        What to convert the input to first.
+    """
+    return LogSoftmax(dim).forward(input if dtype is None else input.to(dtype))

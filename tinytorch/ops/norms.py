@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tinytorch.core.autograd import Function, restore_axes
 from tinytorch.core.tensor import FloatArray, Scalar, Tensor, check_broadcast
 from tinytorch.ops import shape
+from tinytorch.ops._arguments import check_float_tensors
 from tinytorch.ops._registry import composed, operation
 from tinytorch.ops.factorizations import svdvals
 from tinytorch.ops.linear_algebra import check_matrices, inverse
@@ -28,14 +29,9 @@ from tinytorch.ops.reductions import (
     narrow,
     wide,
 )
-from tinytorch.ops.shape import as_tensor
+from tinytorch.ops.shape import as_tensor, axis_of, broadcast_tensors
 
-__all__ = [
-    "cdist",
-    "dist",
-    "norm",
-    "renorm",
-]
+__all__ = ["cdist", "cosine_similarity", "dist", "norm", "pairwise_distance", "renorm"]
 
 
 # Norms of vectors, and distances
@@ -392,3 +388,52 @@ def cond(A: Tensor, p: Any = None) -> Tensor:  # noqa: N803
         largest, smallest = values[..., 0], values[..., -1]
         return smallest / largest if p == -2 else largest / smallest
     return matrix_norm(A, p) * matrix_norm(inverse(A), p)
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return the cosine of the angle between vectors along `dim`; lengths below `eps` count as `eps`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> cosine_similarity(Tensor([[1.0, 0.0]]), Tensor([[3.0, 4.0]]))
+    tensor([0.6])
+    """
+    check_float_tensors("cosine_similarity", x1=x1, x2=x2)
+    check_broadcast(x1.shape, x2.shape, "cosine_similarity()")
+    axis = axis_of(dim, max(x1.ndim, x2.ndim), "cosine_similarity")
+    a, b = (x / vector_norm(x, 2, axis, True).clip(min=eps) for x in broadcast_tensors(x1, x2))
+    return (a * b).sum(axis)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """Return the p-norm of ``x1 - x2 + eps`` along the last axis.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not broadcast.
+
+    Examples
+    --------
+    >>> pairwise_distance(Tensor([0.0, 0.0]), Tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    check_float_tensors("pairwise_distance", x1=x1, x2=x2)
+    return vector_norm(x1 - x2 + eps, p, -1, keepdim)
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Return the input divided by its p-norm along `dim`; norms below `eps` count as `eps`.
+
+    Examples
+    --------
+    >>> normalize(Tensor([[3.0, 4.0]]))
+    tensor([[0.6, 0.8]])
+    """
+    check_float_tensors("normalize", input=input)
+    return input / vector_norm(input, p, axis_of(dim, input.ndim, "normalize"), True).clip(min=eps)
