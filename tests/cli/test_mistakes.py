@@ -119,6 +119,7 @@ def test_ctrl_c_stops_the_tests_and_says_so(learner: Learner) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
     deadline = time.monotonic() + 20
     while not learner.path("here").exists():
