@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tinytorch.autograd import _drawing as _drawing
 from tinytorch.autograd import functional as functional
 from tinytorch.autograd._explain import explain_grad as explain_grad
 from tinytorch.autograd._explain import memory as memory

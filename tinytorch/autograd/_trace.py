@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.autograd import RULES, Function, is_grad_enabled, wants_grad
+from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Tensor
 
 _PACKAGE = str(Path(__file__).parents[1])
@@ -56,11 +57,33 @@ def users_line() -> Line:
 
 _lines: weakref.WeakKeyDictionary[Function, Line] = weakref.WeakKeyDictionary()
 _losses: dict[int, str] = {}  # why a tensor has no gradient, by its id
+_modules: weakref.WeakKeyDictionary[Function, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_roots: weakref.WeakSet[Module] = weakref.WeakSet()  # that were called while lines were recorded
+
+
+class _Running(threading.local):
+    """Which module a thread is in, and the paths of all modules below the outermost one."""
+
+    path: tuple[str, ...] = ()
+    names: dict[int, str] = {}  # noqa: RUF012
+
+
+_running = _Running()
 
 
 def line_of(node: Function) -> Line | None:
     """Return where a node was recorded, if lines were recorded then."""
     return _lines.get(node)
+
+
+def modules_of(node: Function) -> tuple[str, ...]:
+    """Return the path of the modules that were running when a node was recorded, if lines were recorded then."""
+    return _modules.get(node, ())
+
+
+def recorded_roots() -> list[Module]:
+    """Return the outermost modules that were called while lines were recorded, those that are still there."""
+    return list(_roots)
 
 
 def reason_of(tensor: Tensor) -> str:
@@ -69,7 +92,9 @@ def reason_of(tensor: Tensor) -> str:
 
 
 class record_lines(ContextDecorator):  # noqa: N801
-    """Remember for each operation inside where in the program it stands; `explain_grad` and `memory` then name it.
+    """Remember for each operation inside where in the program it stands, and in which module.
+
+    `explain_grad`, `memory` and ``tensor.graph()`` then name it.
 
     Notes
     -----
@@ -153,12 +178,35 @@ def _has_nan(value: Any) -> bool:
 
 def _enhance() -> tuple[tuple[Any, str, Any], ...]:
     """Enhance nodes and operations; return the originals."""
-    places = [(Function, "__init__"), (Tensor, "detach"), *((rule.owner, rule.method) for rule in RULES)]
+    places = [(Function, "__init__"), (Tensor, "detach"), (Module, "__call__")]
+    places += [(rule.owner, rule.method) for rule in RULES]
     originals = tuple((owner, name, vars(owner)[name]) for owner, name in places)
     for owner, name, original in originals:
-        enhance = _remembering if owner is Function else _noting
+        enhance = _remembering if owner is Function else _entering if owner is Module else _noting
         setattr(owner, name, enhance(original, name))
     return originals
+
+
+def _entering(original: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Return the call of a module that says which one is running."""
+
+    @functools.wraps(original)
+    def __call__(self: Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        before = _running.path
+        if not before:
+            _roots.add(self)
+            _running.names = {id(module): path for path, module in self.named_modules()}
+            _running.path = (type(self).__name__,)
+        elif path := _running.names.get(id(self)):
+            _running.path = (before[0], *path.split("."))
+        else:
+            _running.path = (*before, type(self).__name__)
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            _running.path = before
+
+    return __call__
 
 
 def _remembering(original: Callable[..., None], name: str) -> Callable[..., None]:
@@ -167,6 +215,8 @@ def _remembering(original: Callable[..., None], name: str) -> Callable[..., None
         original(self, *inputs, output=output)
         line = users_line()
         _lines[self] = line
+        if _running.path:
+            _modules[self] = _running.path
         if record_lines._check_nan and _has_nan(output) and not any(_has_nan(x) for x in inputs):
             raise AnomalyError(f"{self.name}: the operation made a nan of inputs without one, at {line}")
 
