@@ -193,8 +193,8 @@ def test_super_init_does_no_harm_and_is_not_needed():
 @pytest.mark.exercise("attributes")
 def test_attributes_are_picked_by_type():
     pair = Pair()
-    assert list(pair._holding(Module)) == [("first", pair.first), ("second", pair.second)]
     assert [name for name, _ in pair._holding(Parameter)] == ["shift"]
+    assert list(pair._holding(Module)) == [("first", pair.first), ("second", pair.second)]
     assert [name for name, _ in pair._holding(str)] == ["name"]
     assert list(Module()._holding(Module)) == []
 

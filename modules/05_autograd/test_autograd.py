@@ -293,12 +293,27 @@ def test_sum_backward_by_hand():
     assert grad_a.tolist() == [[10.0, 10.0, 10.0], [20.0, 20.0, 20.0]]
 
 
+@pytest.mark.exercise("sum_backward")
+def test_sum_backward_over_the_first_axis():
+    a = leaf([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    (grad_a,) = SumBackward(a, 0, output=Tensor([5.0, 7.0, 9.0])).apply(np.array([10.0, 20.0, 30.0]))
+    assert grad_a.tolist() == [[10.0, 20.0, 30.0], [10.0, 20.0, 30.0]]
+
+
 @pytest.mark.exercise("exp_log_backward")
 def test_exp_backward_and_log_backward_by_hand():
     (grad_exp,) = ExpBackward(leaf([0.0]), output=Tensor([1.0])).apply(np.array([10.0]))
     assert grad_exp.tolist() == [10.0]
     (grad_log,) = LogBackward(leaf([2.0, 4.0])).apply(np.array([1.0, 10.0]))
     assert grad_log.tolist() == [0.5, 2.5]
+
+
+@pytest.mark.exercise("exp_log_backward")
+def test_exp_backward_leaves_the_result_of_exp_alone():
+    """The saved output is the array of the tensor that exp returned."""
+    a, out = leaf([0.0, 1.0]), Tensor([1.0, 2.5])
+    ExpBackward(a, output=out).apply(np.array([2.0, 3.0]))
+    assert out.tolist() == [1.0, 2.5]
 
 
 @pytest.mark.exercise("relu_backward")

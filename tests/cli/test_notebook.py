@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyter_client.kernelspec import KernelSpecManager
 
 from .learner import ANSWERS, Learner
 
@@ -202,7 +203,8 @@ def test_jupyter_is_opened_and_what_was_saved_there_is_taken_back(
     program.parent.mkdir()
     program.write_text(
         f"#!{sys.executable}\n"
-        "import pathlib, re, sys\n"
+        "import os, pathlib, re, sys\n"
+        "pathlib.Path(sys.argv[0]).with_name('paths').write_text(os.environ['JUPYTER_PATH'])\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "text = re.sub(r'raise NotImplementedError.[^)]*double[^)]*.', 'return x + x', path.read_text())\n"
         "path.write_text(text)\n"
@@ -214,6 +216,21 @@ def test_jupyter_is_opened_and_what_was_saved_there_is_taken_back(
     assert "Jupyter opens." in result.stdout
     assert "Took the notebook's changes back" in result.stdout
     assert "    return x + x\n" in learner.read("numbers")
+    monkeypatch.setenv("JUPYTER_PATH", (program.parent / "paths").read_text())
+    assert KernelSpecManager().get_kernel_spec("python3").argv[:2] == [str(tmp_path / "python"), "-m"]
+
+
+def test_a_jupyter_of_another_environment_is_not_taken_without_a_kernel_here(
+    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "jupyter-lab"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "Jupyter is not installed here." in learner.tito("notebook", "01").stdout
 
 
 def test_without_jupyter_the_path_is_said(learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +239,7 @@ def test_without_jupyter_the_path_is_said(learner: Learner, tmp_path: Path, monk
     result = learner.tito("notebook", "01")
     assert result.exit_code == 0
     assert "Jupyter is not installed here. Open modules/01_numbers/numbers_dev.ipynb" in result.stdout
+    assert f"`{tmp_path}/python -m pip install jupyterlab`" in result.stdout
 
 
 def test_without_jupytext_the_command_to_install_it_is_said(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,6 +249,53 @@ def test_without_jupytext_the_command_to_install_it_is_said(learner: Learner, mo
     assert "-m pip install jupytext" in result.stderr
 
 
+def test_what_an_editor_adds_to_a_notebook_stays_when_the_lesson_changes(learner: Learner) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    notebook = json.loads(learner.read("notebook"))
+    notebook["metadata"]["kernelspec"]["display_name"] = ".venv (3.11)"
+    notebook["cells"][0]["metadata"]["slideshow"] = {"slide_type": "slide"}
+    notebook["cells"][1]["id"] = "cell-3"
+    learner.write("notebook", json.dumps(notebook))
+    learner.answer("double")
+    learner.tito("notebook", "01", "--no-open")
+    after = json.loads(learner.read("notebook"))
+    assert after["metadata"]["kernelspec"]["display_name"] == ".venv (3.11)"
+    assert after["cells"][0]["metadata"] == {"slideshow": {"slide_type": "slide"}}
+    names = [cell["id"] for cell in after["cells"]]
+    assert names[1] == "cell-3"
+    assert len(set(names)) == len(names)
+
+
+def test_a_lesson_with_windows_line_ends_keeps_them(learner: Learner) -> None:
+    text = learner.path("numbers").read_bytes().replace(b"\n", b"\r\n")
+    learner.path("numbers").write_bytes(text)
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    assert "Took the notebook's changes back" in learner.tito("notebook", "01", "--no-open").stdout
+    stub = b'    raise NotImplementedError("exercise double: write it in modules/01_numbers/numbers_dev.py")'
+    assert learner.path("numbers").read_bytes() == text.replace(stub, b"    return x + x")
+    assert "say the same" in learner.tito("notebook", "01", "--no-open").stdout
+
+
+def test_a_file_that_another_program_holds_is_said_calmly(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner.tito("notebook", "01", "--no-open")
+    edit(learner, answer)
+    before = learner.snapshot()
+    replace = os.replace
+
+    def refuse(source: str, target: str) -> None:
+        if str(target).endswith("numbers_dev.py"):
+            raise PermissionError(13, "The process cannot access the file", str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    result = learner.tito("notebook", "01", "--no-open")
+    assert result.exit_code == 1
+    assert "error: numbers_dev.py could not be written, so it is as it was." in result.stderr
+    assert "close it there" in " ".join(result.stderr.split())
+    assert learner.snapshot() == before
+
+
 def test_text_before_the_first_cell_and_uneven_gaps_survive(learner: Learner) -> None:
     text = "# a word before\n\n" + learner.read("numbers").replace("\n\n\n# %%", "\n# %%") + "\n\n"
     learner.write("numbers", text)
@@ -238,4 +303,4 @@ def test_text_before_the_first_cell_and_uneven_gaps_survive(learner: Learner) ->
     edit(learner, answer_half)
     assert "Took the notebook's changes back" in learner.tito("notebook", "01", "--no-open").stdout
     stub = '    raise NotImplementedError("exercise half: write it in modules/01_numbers/numbers_dev.py")'
-    assert learner.read("numbers") == text.replace(stub, "    return x / 2").rstrip("\n") + "\n"
+    assert learner.read("numbers") == text.replace(stub, "    return x / 2")

@@ -1,4 +1,4 @@
-"""The versions of each lesson that its suite has to judge: the reference, every stub, every listed wrong answer."""
+"""The versions of each lesson that its suite has to judge: the reference, every stub, every listed answer."""
 
 from __future__ import annotations
 
@@ -7,43 +7,50 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from tito.course import Course, Module
+from tito.diagnosis.trials import CAN_FORK, Job, Verdict
+from tito.diagnosis.versions import TABLE, Edit, Exported, Table, read_table
 from tito.errors import TitoError
 from tito.export import header, read_lesson
-from tito.lesson import Lesson
+from tito.runner import SETTINGS as SETTINGS
+from tito.runner import steady_environment
 
-from . import trial
+from . import judging
 
-TEST_LIMIT = 20  # seconds for one test of a version
+MORE_TESTS = 3  # after the first that fails for a wrong answer, to tell it from others
+TEST_LIMIT = 8  # seconds for one test of a version
 LIMIT = 90  # seconds for one version
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of a lesson: `mistake` is empty for a stub, `exercise` also for the reference."""
+    """One version of a lesson: a stub has no `edit`, the reference no `exercise` either."""
 
     module: Module
     exercise: str = ""
-    mistake: str = ""
+    edit: Edit | None = None
 
     @property
     def name(self) -> str:
         """What a test report shows."""
-        return ": ".join(filter(None, (self.module.folder, self.exercise, self.mistake)))
+        return ": ".join(filter(None, (self.module.folder, self.exercise, self.edit and self.edit.name)))
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it is a wrong answer that is listed."""
+        return self.edit is not None and self.edit.wrong
 
     def __hash__(self) -> int:
         return hash(self.name)
 
 
-def read_exercises(root: Path, module: Module) -> dict[str, Any]:
-    """Read a module's hints and wrong answers."""
-    return tomllib.loads((root / "modules" / module.folder / "exercises.toml").read_text(encoding="utf-8"))
+def table_of(root: Path, module: Module) -> Table:
+    """Read what is listed beside a lesson."""
+    return read_table(root / "modules" / module.folder / TABLE)
 
 
 def stubs(root: Path, module: Module) -> list[Version]:
@@ -53,33 +60,39 @@ def stubs(root: Path, module: Module) -> list[Version]:
 
 def wrong_answers(root: Path, module: Module) -> list[Version]:
     """Return one version for each wrong answer that is listed beside the lesson."""
-    return [
-        Version(module, name, wrong["mistake"])
-        for name, exercise in read_exercises(root, module).items()
-        for wrong in exercise["wrong"]
-    ]
+    wrong = table_of(root, module).wrong
+    return [Version(module, name, edit) for name, edits in wrong.items() for edit in edits]
 
 
-def lesson_of(root: Path, version: Version) -> Lesson:
-    """Return the lesson with this version's answers in it.
+def right_answers(root: Path, module: Module) -> list[Version]:
+    """Return one version for each right answer, written differently, that is listed beside the lesson."""
+    right = table_of(root, module).right
+    return [Version(module, name, edit) for name, edits in right.items() for edit in edits]
+
+
+def text_of(file: Exported, version: Version) -> str:
+    """Return the reference lesson's package file with this version's answers in it.
 
     Raises
     ------
     ValueError
-        If what a wrong answer replaces does not stand exactly once in the reference answer.
+        If what a listed answer replaces does not stand exactly once in the reference answer.
+    SyntaxError
+        If the answer is no Python.
     """
-    lesson = read_lesson(root, version.module)
+    lesson = file.lesson
     if not version.exercise:
-        return lesson
-    answers = lesson.stubs()[version.exercise]
-    if version.mistake:
-        wrongs = read_exercises(root, version.module)[version.exercise]["wrong"]
-        wrong = next(wrong for wrong in wrongs if wrong["mistake"] == version.mistake)
-        text = "\0".join(lesson.exercise(version.exercise).answer())
-        if text.count(wrong["replace"]) != 1:
-            raise ValueError(f"`replace` stands {text.count(wrong['replace'])} times in the answer, not once")
-        answers = tuple(text.replace(wrong["replace"], wrong["with"]).split("\0"))
-    return Lesson(lesson.replaced({version.exercise: answers}), lesson.path)
+        return lesson.export(header(version.module.lesson))
+    if version.edit is None:
+        return file.replaced(version.exercise, lesson.stubs()[version.exercise])
+    text = file.replaced(version.exercise, version.edit.answers(lesson.exercise(version.exercise)))
+    compile(text, version.module.exported, "exec", dont_inherit=True)
+    return text
+
+
+def told_from(root: Path, version: Version) -> list[Version]:
+    """Return the wrong answers to the version's exercise, from which it has to be told."""
+    return [other for other in wrong_answers(root, version.module) if other.exercise == version.exercise]
 
 
 class Trials:
@@ -107,7 +120,7 @@ class Trials:
         folder: Path,
         *,
         at_once: int = max(2, os.cpu_count() or 2),
-        fork: bool = trial.CAN_FORK,
+        fork: bool = CAN_FORK,
         test_limit: float = TEST_LIMIT,
         limit: float = LIMIT,
     ) -> None:
@@ -115,20 +128,20 @@ class Trials:
         self.course = course
         self.folder = folder
         self.limits = {"test_limit": test_limit, "limit": limit}
-        self.verdicts: dict[str, dict[str, Any]] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.files: dict[str, Exported] = {}
         shutil.copytree(root / "modules", folder / "modules", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(root / "pyproject.toml", folder)
-        jobs = [job for version in versions if (job := self._job(version))]
+        (folder / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
+        jobs = [asdict(job) for version in versions if (job := self._job(version))]
         order = folder / "order.json"
         order.write_text(json.dumps({"jobs": jobs, "at_once": at_once, "fork": fork}), encoding="utf-8")
-        hidden = ("PYTEST_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "COV_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+        hidden = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "COV_")
+        environment = {name: v for name, v in steady_environment(folder).items() if not name.startswith(hidden)}
         # One BLAS thread a process: two processes share the machine, and a fork is safe only beside no thread.
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        environment["HYPOTHESIS_STORAGE_DIRECTORY"] = str(folder / "hypothesis")
         with (folder / "errors").open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", trial.__file__, "all", order],
+                [sys.executable, "-P", judging.__file__, order],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -136,26 +149,29 @@ class Trials:
                 text=True,
             )
 
-    def _job(self, version: Version) -> dict[str, Any] | None:
+    def _job(self, version: Version) -> Job | None:
         """Return the job for a version; a version that cannot be made has its verdict at once."""
         module = version.module
         try:
-            text = lesson_of(self.root, version).export(header(module.lesson))
-        except (ValueError, TitoError) as error:
-            self.verdicts[version.name] = {"id": version.name, "code": None, "message": str(error)}
+            if module.folder not in self.files:
+                self.files[module.folder] = Exported(read_lesson(self.root, module), header(module.lesson))
+            text = text_of(self.files[module.folder], version)
+        except (ValueError, SyntaxError, TitoError) as error:
+            self.verdicts[version.name] = Verdict(version.name, message=str(error))
             return None
-        return {
-            "id": version.name,
-            "package": str(self._package(module)),
-            "exported": module.exported,
-            "text": text,
-            "folder": str(self.folder),
-            "config": str(self.folder / "pyproject.toml"),
-            "suite": str(self.folder / module.suite),
-            "exercise": version.exercise,
-            "only": bool(version.exercise and not version.mistake),
+        return Job(
+            id=version.name,
+            package=str(self._package(module)),
+            exported=module.exported,
+            text=text,
+            folder=str(self.folder),
+            config=str(self.folder / "pytest.ini"),
+            suite=str(self.folder / module.suite),
+            exercise=version.exercise,
+            only=version.exercise != "" and not version.wrong,
+            more=MORE_TESTS if version.wrong else 0,
             **self.limits,
-        }
+        )
 
     def _package(self, module: Module) -> Path:
         """Return a copy of the package as a learner has it who works on `module`: nothing above is there."""
@@ -168,15 +184,15 @@ class Trials:
                     (package.parent / other.exported).unlink(missing_ok=True)
         return package
 
-    def verdict(self, version: Version) -> dict[str, Any]:
+    def verdict(self, version: Version) -> Verdict:
         """Wait for the verdict on `version`."""
         assert self.process.stdout is not None
         while version.name not in self.verdicts:
             line = self.process.stdout.readline()
             if not line:
                 raise RuntimeError(f"the trials ended early: {(self.folder / 'errors').read_text()[-2000:]}")
-            verdict = json.loads(line)
-            self.verdicts[verdict["id"]] = verdict
+            verdict = Verdict(**json.loads(line))
+            self.verdicts[verdict.id] = verdict
         return self.verdicts[version.name]
 
     def close(self) -> None:

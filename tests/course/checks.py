@@ -7,15 +7,17 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tito.course import Course, Module
+from tito.diagnosis.versions import TABLE, Edit
 from tito.export import export_of, header, names_of, read_lesson, strays
 from tito.lesson import Lesson
 
-from .answers import read_exercises
+from .answers import table_of
 
 Check = Callable[[Path, Module], Iterator[str]]
 
@@ -119,32 +121,49 @@ def package(root: Path, course: Course) -> Iterator[str]:
 
 
 def hints(root: Path, module: Module) -> Iterator[str]:
-    """Check that every exercise has three hints and at least two wrong answers that fit it."""
-    lesson, listed = read_lesson(root, module), read_exercises(root, module)
-    names = [exercise.name for exercise in lesson.exercises]
+    """Check that every exercise has three hints, and that no others are listed."""
+    names = [exercise.name for exercise in read_lesson(root, module).exercises]
+    rows = tomllib.loads((root / "modules" / module.folder / TABLE).read_text(encoding="utf-8"))
     if not names:
         yield "the lesson has no exercise"
-    yield from (f"no exercise of the lesson is called {name!r}" for name in listed if name not in names)
-    for exercise in lesson.exercises:
-        if exercise.name not in listed:
-            yield f"{exercise.name}: not in exercises.toml"
-            continue
-        row = listed[exercise.name]
+    yield from (f"no exercise of the lesson is called {name!r}" for name in rows if name not in names)
+    yield from (f"{name}: not in {TABLE}" for name in names if name not in rows)
+    for name, row in rows.items():
         given = [hint.strip() for hint in row.get("hints", [])]
         if len(set(given) - {""}) != 3 or len(given) != 3:
-            yield f"{exercise.name}: {len(given)} hints, not three that differ"
-        wrongs = row.get("wrong", [])
-        if len(wrongs) < 2:
-            yield f"{exercise.name}: {len(wrongs)} wrong answers, not at least two"
-        mistakes = Counter(wrong["mistake"] for wrong in wrongs)
-        yield from (f"{exercise.name}: {mistake!r} is listed {n} times" for mistake, n in mistakes.items() if n > 1)
-        answer = "\0".join(exercise.answer())
-        for wrong in wrongs:
-            count = answer.count(wrong["replace"])
-            if count != 1:
-                yield f"{exercise.name}: {wrong['mistake']!r}: `replace` stands {count} times in the answer"
-            if wrong["with"] == wrong["replace"]:
-                yield f"{exercise.name}: {wrong['mistake']!r} changes nothing"
+            yield f"{name}: {len(given)} hints, not three that differ"
+
+
+def listed_answers(root: Path, module: Module) -> Iterator[str]:
+    """Check that every exercise has three wrong answers with advice, the module two right ones, and that all fit."""
+    lesson, listed = read_lesson(root, module), table_of(root, module)
+    names = [exercise.name for exercise in lesson.exercises]
+    for name in names:
+        wrong = listed.wrong.get(name, ())
+        if len(wrong) < 3:
+            yield f"{name}: {len(wrong)} wrong answers, not at least three"
+        for edit in wrong:
+            if not re.fullmatch(r".{20,160}[.?]", edit.advice):
+                yield f"{name}: {edit.name!r}: the diagnosis is not a sentence or two of 20 to 160 characters"
+            if not re.match(r"[a-z]+s\b", edit.name) or edit.name.endswith("."):
+                yield f"{name}: {edit.name!r} does not go on from `it`"
+    if sum(len(edits) for edits in listed.right.values()) < 2:
+        yield "fewer than two right answers are written differently"
+    for edits in (listed.wrong, listed.right):
+        for name in names:
+            yield from _edits(lesson, name, edits.get(name, ()))
+
+
+def _edits(lesson: Lesson, name: str, edits: tuple[Edit, ...]) -> Iterator[str]:
+    """Check that changes to an answer fit it, and have names of their own."""
+    repeated = Counter(edit.name for edit in edits)
+    yield from (f"{name}: {edit!r} is listed {n} times" for edit, n in repeated.items() if n > 1)
+    for edit in edits:
+        try:
+            if edit.answers(lesson.exercise(name)) == lesson.exercise(name).answer():
+                yield f"{name}: {edit.name!r} changes nothing"
+        except ValueError as error:
+            yield f"{name}: {edit.name!r}: {error}"
 
 
 def answers(root: Path, module: Module) -> Iterator[str]:

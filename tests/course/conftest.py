@@ -11,7 +11,7 @@ import pytest
 from tito.course import Course, read_course
 from tito.export import export_of, names_of
 
-from .answers import Trials
+from .answers import Trials, Version, told_from
 
 TABLE = """
 [[module]]
@@ -194,23 +194,45 @@ EXERCISES = """\
 hints = ["Twice is once and once more.", "The plus sign adds.", "x + x"]
 [[double.wrong]]
 mistake = "squares"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "x + x"
 with = "x * x"
 [[double.wrong]]
 mistake = "adds nothing"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "x + x"
 with = "x"
+[[double.wrong]]
+mistake = "loses the sign"
+diagnosis = "Read the name of the function once more, and say what it has to do."
+replace = "x + x"
+with = "abs(x + x)"
+[[double.right]]
+way = "two times"
+replace = "x + x"
+with = "2 * x"
 
 [steps]
 hints = ["One more, one less.", "Look at __init__.", "Number(self.value + 1)"]
 [[steps.wrong]]
 mistake = "steps down to go up"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "self.value + 1"
 with = "self.value - 1"
 [[steps.wrong]]
 mistake = "steps up to go down"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "self.value - 1"
 with = "self.value + 1"
+[[steps.wrong]]
+mistake = "takes two steps up"
+diagnosis = "Read the name of the function once more, and say what it has to do."
+replace = "self.value + 1"
+with = "self.value + 2"
+[[steps.right]]
+way = "the step first"
+replace = "self.value + 1"
+with = "1 + self.value"
 """
 
 SQUARE_EXERCISES = """\
@@ -218,12 +240,27 @@ SQUARE_EXERCISES = """\
 hints = ["A square has equal sides.", "The star multiplies.", "x * x"]
 [[square.wrong]]
 mistake = "doubles"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "x * x"
 with = "x + x"
 [[square.wrong]]
 mistake = "leaves the sign"
+diagnosis = "Read the name of the function once more, and say what it has to do."
 replace = "x * x"
 with = "x * abs(x)"
+[[square.wrong]]
+mistake = "adds one"
+diagnosis = "Read the name of the function once more, and say what it has to do."
+replace = "x * x"
+with = "x * x + 1"
+[[square.right]]
+way = "a power"
+replace = "x * x"
+with = "x**2"
+[[square.right]]
+way = "the sign left out"
+replace = "x * x"
+with = "abs(x) * abs(x)"
 """
 
 PAGE = """\
@@ -292,7 +329,9 @@ def trials(
 ) -> Iterator[Trials]:
     """The trials of all versions that the tests of this run ask for, in their order."""
     parameters = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    wanted = [values["version"] for values in parameters if "version" in values]
-    trials = Trials(repository, course, wanted, tmp_path_factory.mktemp("trials"))
+    wanted = [values["version"] for values in parameters if isinstance(values.get("version"), Version)]
+    for_each = [[version, *told_from(repository, version)] for version in wanted]  # what is asked for together
+    versions = dict.fromkeys(version for group in for_each for version in group)
+    trials = Trials(repository, course, versions, tmp_path_factory.mktemp("trials"))
     yield trials
     trials.close()

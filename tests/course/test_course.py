@@ -34,6 +34,7 @@ def test_everything_in_the_core_has_a_source(repository: Path, course: Course) -
         checks.title,
         checks.exported,
         checks.hints,
+        checks.listed_answers,
         checks.answers,
         checks.classes,
         checks.inline_tests,

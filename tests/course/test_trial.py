@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from tito.course import read_course
+from tito.diagnosis.trials import CAN_FORK, Verdict
 
-from .answers import Trials, Version, stubs, wrong_answers
-from .trial import CAN_FORK
+from .answers import Trials, Version, stubs, table_of, wrong_answers
 
-Judge = Callable[..., list[dict[str, Any]]]
+Judge = Callable[..., list[Verdict]]
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def judge(small: Path, tmp_path: Path) -> Iterator[Judge]:
     """Return the verdicts on versions of the small course."""
     started: list[Trials] = []
 
-    def run(*versions: Version, **options: Any) -> list[dict[str, Any]]:
+    def run(*versions: Version, **options: Any) -> list[Verdict]:
         folder = tmp_path / f"trials-{len(started)}"
         folder.mkdir()
         trials = Trials(small, read_course(small / "modules/course.toml"), versions, folder, **options)
@@ -36,7 +36,9 @@ def judge(small: Path, tmp_path: Path) -> Iterator[Judge]:
 
 
 def number(small: Path, exercise: str = "", mistake: str = "") -> Version:
-    return Version(read_course(small / "modules/course.toml").find("1"), exercise, mistake)
+    module = read_course(small / "modules/course.toml").find("1")
+    listed = table_of(small, module).wrong.get(exercise, ())
+    return Version(module, exercise, next((edit for edit in listed if edit.name == mistake), None))
 
 
 def change(small: Path, name: str, old: str, new: str) -> None:
@@ -56,34 +58,36 @@ def test_reference_passes_stub_fails_and_wrong_answers_fail(small: Path, judge: 
         "01_number: steps",
         "01_number: double: squares",
         "01_number: double: adds nothing",
+        "01_number: double: loses the sign",
         "01_number: steps: steps down to go up",
         "01_number: steps: steps up to go down",
+        "01_number: steps: takes two steps up",
     ]
     verdicts = judge(*versions, fork=fork)
-    assert [verdict["code"] for verdict in verdicts] == [0, 1, 1, 1, 1, 1, 1]
+    assert [verdict.code for verdict in verdicts] == [0, 1, 1, 1, 1, 1, 1, 1, 1]
     double, steps = ["double"], ["steps"]
-    assert [verdict["proves"] for verdict in verdicts] == [[], double, steps, double, double, steps, steps]
-    assert [verdict["foreign"] for verdict in verdicts] == [[]] * 7
-    assert verdicts[0]["marked"] == ["double", "steps"]
-    assert "NotImplementedError: exercise double" in verdicts[1]["message"]
-    assert verdicts[6]["failed"].endswith("test_a_step_up_and_down")
-    assert "4 == 2" in verdicts[6]["message"]
+    assert [verdict.proves for verdict in verdicts] == [[], double, steps, double, double, double, steps, steps, steps]
+    assert [verdict.foreign for verdict in verdicts] == [[]] * 9
+    assert verdicts[0].marked == ["double", "steps"]
+    assert "NotImplementedError: exercise double" in verdicts[1].message
+    assert verdicts[7].failed.endswith("test_a_step_up_and_down")
+    assert "4 == 2" in verdicts[7].message
 
 
 def test_a_surviving_answer_is_seen(small: Path, judge: Judge) -> None:
     change(small, "exercises.toml", 'with = "x"', 'with = "2 * x"')
     (verdict,) = judge(number(small, "double", "adds nothing"))
-    assert verdict["code"] == 0
+    assert verdict.code == 0
 
 
 def test_a_wrong_answer_may_fail_in_any_test_but_those_of_its_exercise_come_first(small: Path, judge: Judge) -> None:
     change(small, "test_number.py", '@pytest.mark.exercise("steps")\n', "")
     both = judge(number(small, "steps", "steps down to go up"), number(small, "steps"))
-    assert [verdict["code"] for verdict in both] == [1, 5]  # 5: no test is marked with the exercise, so none ran
+    assert [verdict.code for verdict in both] == [1, 5]  # 5: no test is marked with the exercise, so none ran
     change(small, "test_number.py", "def test_value", '@pytest.mark.exercise("steps")\ndef test_value')
     change(small, "test_number.py", "Number(3).value", "Number(3).up().down().value")
     (verdict,) = judge(number(small, "steps", "steps down to go up"))
-    assert verdict["failed"].endswith("test_value")
+    assert verdict.failed.endswith("test_value")
 
 
 def test_a_stub_that_keeps_the_suite_from_being_read_is_no_failed_test(small: Path, judge: Judge) -> None:
@@ -94,31 +98,36 @@ def test_a_stub_that_keeps_the_suite_from_being_read_is_no_failed_test(small: Pa
         '# %% tags=["number"]\n#| export\nFOUR = double(2)\n\n\n',
     )
     (verdict,) = judge(number(small, "double"))
-    assert verdict["code"] == 2
-    assert "NotImplementedError" in verdict["message"]
+    assert verdict.code == 2
+    assert "NotImplementedError" in verdict.message
 
 
 def test_a_replacement_has_to_fit_once(small: Path, judge: Judge) -> None:
-    change(small, "exercises.toml", 'replace = "self.value + 1"', 'replace = "self.value"')
+    change(
+        small,
+        "exercises.toml",
+        'replace = "self.value + 1"\nwith = "self.value - 1"',
+        'replace = "self.value"\nwith = "self.value - 1"',
+    )
     change(small, "exercises.toml", 'replace = "x + x"', 'replace = "x - x"')
     twice, never = judge(number(small, "steps", "steps down to go up"), number(small, "double", "squares"))
-    assert (twice["code"], twice["message"]) == (None, "`replace` stands 2 times in the answer, not once")
-    assert (never["code"], never["message"]) == (None, "`replace` stands 0 times in the answer, not once")
+    assert (twice.code, twice.message) == (None, "`replace` stands 2 times in the answer, not once")
+    assert (never.code, never.message) == (None, "`replace` stands 0 times in the answer, not once")
 
 
 def test_a_wrong_answer_that_is_not_python_has_a_verdict(small: Path, judge: Judge) -> None:
     change(small, "exercises.toml", 'with = "x * x"', 'with = "x *"')
     (verdict,) = judge(number(small, "double", "squares"))
-    assert verdict["code"] is None
-    assert "number_dev.py, line 20" in verdict["message"]
+    assert verdict.code is None
+    assert "number.py, line 14" in verdict.message
 
 
 def test_an_endless_test_fails_by_its_limit(small: Path, judge: Judge) -> None:
     change(small, "exercises.toml", 'with = "x * x"', 'with = "any(0 for _ in iter(int, 1))"')
     endless, fine = judge(number(small, "double", "squares"), number(small), test_limit=0.5)
-    assert endless["code"] == 1
-    assert "the test did not end in 0.5 s" in endless["message"]
-    assert fine["code"] == 0
+    assert endless.code == 1
+    assert "the test did not end in 0.5 s" in endless.message
+    assert fine.code == 0
 
 
 @pytest.mark.parametrize(("fork", "limit"), [(True, 3), (False, 5)] if CAN_FORK else [(False, 5)])
@@ -132,18 +141,18 @@ def test_a_process_that_does_not_end_is_killed(small: Path, judge: Judge, fork: 
     )
     begin = time.monotonic()
     stuck, fine = judge(number(small, "double", "squares"), number(small), limit=limit, fork=fork)
-    assert stuck["code"] is None
-    assert f"did not end in {limit} s" in stuck["message"]
-    assert fine["code"] == 0
+    assert stuck.code is None
+    assert f"did not end in {limit} s" in stuck.message
+    assert fine.code == 0
     assert time.monotonic() - begin < 30
 
 
 def test_a_process_that_dies_has_a_verdict(small: Path, judge: Judge) -> None:
     change(small, "exercises.toml", 'with = "x * x"', "with = \"__import__('os')._exit(0)\"")
     died, fine = judge(number(small, "double", "squares"), number(small))
-    assert died["code"] is None
-    assert "the process died" in died["message"]
-    assert fine["code"] == 0
+    assert died.code is None
+    assert "the process died" in died.message
+    assert fine.code == 0
 
 
 def test_code_from_elsewhere_is_seen(small: Path, judge: Judge, tmp_path: Path) -> None:
@@ -158,14 +167,14 @@ def test_code_from_elsewhere_is_seen(small: Path, judge: Judge, tmp_path: Path) 
         "sys.modules['tinytorch.other'] = importlib.util.module_from_spec(spec)\n",
     )
     (verdict,) = judge(number(small))
-    assert verdict["foreign"] == ["tinytorch.other"]
+    assert verdict.foreign == ["tinytorch.other"]
 
 
 def test_nothing_above_the_module_is_there(small: Path, judge: Judge) -> None:
     change(small, "test_number.py", "import pytest\n", "import pytest\nimport tinytorch.core.square\n")
     (verdict,) = judge(number(small))
-    assert verdict["code"] == 2
-    assert "No module named 'tinytorch.core.square'" in verdict["message"]
+    assert verdict.code == 2
+    assert "No module named 'tinytorch.core.square'" in verdict.message
 
 
 def test_processes_that_a_suite_starts_see_the_same_version(small: Path, judge: Judge) -> None:
@@ -181,9 +190,9 @@ def test_processes_that_a_suite_starts_see_the_same_version(small: Path, judge: 
     )
     change(small, "test_number.py", '@pytest.mark.exercise("double")\n@given(st.integers())\n', "@given(st.just(0))\n")
     reference, wrong = judge(number(small), number(small, "double", "squares"))
-    assert reference["code"] == 0
-    assert wrong["code"] == 1
-    assert wrong["failed"].endswith("test_value")
+    assert reference.code == 0
+    assert wrong.code == 1
+    assert wrong.failed.endswith("test_value")
 
 
 def test_nothing_in_the_course_is_touched(small: Path, judge: Judge) -> None:

@@ -53,7 +53,15 @@ def test_a_workspace_holds_the_lessons_the_given_parts_and_the_tool(workspace: W
     assert {path for path in found if path.startswith("tinytorch/core/")} == {"tinytorch/core/__init__.py"}
     assert {"tinytorch/__init__.py", "tinytorch/nn/__init__.py", "tinytorch/datasets/digits.npz"} <= found
     outside = {path for path in found if not path.startswith(("modules/", "tinytorch/", ".tito/"))}
-    assert outside == {".gitignore", "README.md", "pyproject.toml", "requirements.txt", "tito"}
+    assert outside == {
+        ".gitignore",
+        ".vscode/extensions.json",
+        ".vscode/settings.json",
+        "README.md",
+        "pyproject.toml",
+        "requirements.txt",
+        "tito",
+    }
     assert len([path for path in found if path.startswith(".tito/") and path.endswith(".whl")]) == 1
 
 
@@ -79,6 +87,7 @@ def test_a_learners_settings_for_pytest_are_the_repositorys(workspace: Workspace
         tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8")) for root in (workspace.root, repository)
     )
     settings = {**theirs["tool"]["pytest"]["ini_options"], "testpaths": ["modules"]}
+    settings["addopts"] += " -p tito.in_pytest"  # exports the lesson before its tests run
     assert mine["tool"]["pytest"]["ini_options"] == settings
     for name in ("name", "dependencies", "requires-python"):
         assert mine["project"][name] == theirs["project"][name]

@@ -166,6 +166,16 @@ def test_a_workspace_installs_the_wheel_it_keeps_and_again_when_that_changes(fol
     assert len(folder.calls()) == 2
 
 
+def test_of_two_wheels_the_younger_is_installed(folder: Folder) -> None:
+    (folder.root / ".tito").mkdir()
+    wheels = [folder.root / ".tito" / f"tinytorch_tito-{version}-py3-none-any.whl" for version in ("0.10.0", "0.9.0")]
+    for age, wheel in enumerate(wheels):
+        wheel.write_bytes(b"")
+        os.utime(wheel, (1e9 - age, 1e9 - age))
+    folder.run()
+    assert folder.calls()[1][-3:] == ["-e", str(folder.root), str(wheels[0])]
+
+
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_set_up_is_begun_anew(folder: Folder, sign: signal.Signals) -> None:
     (folder.uv / "waits").write_text("30")

@@ -17,13 +17,22 @@ def keep(root: Path, module: Module | None, *paths: Path) -> Path:
 
     The folder gets its name last, so one that is there is whole.
     """
-    home = root / FOLDER / (module.folder if module else "tinytorch")
+    return _keep(root / FOLDER / (module.folder if module else "tinytorch"), {path.name: path for path in paths})
+
+
+def keep_tree(root: Path, *paths: str) -> Path:
+    """Copy files of the workspace into a new folder of backups, where each has its path; return that folder."""
+    return _keep(root / FOLDER / "update", {path: root / path for path in paths})
+
+
+def _keep(home: Path, files: dict[str, Path]) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     draft = home / f".unfinished-{os.getpid()}"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    for path in paths:
-        shutil.copy2(path, draft / path.name)
+    for name, path in files.items():
+        (draft / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, draft / name)
     stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     names = [stamp, *(f"{stamp}_{i}" for i in range(2, 1000))]
     folder = next(home / name for name in names if not (home / name).exists())

@@ -54,6 +54,8 @@ def _repack(folder: Path) -> Path:
         for path in sorted(PACKAGE.rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts
     }
+    config = "ipython_config.json"  # lies in the package, and is installed for IPython too
+    files[f"{name}.data/data/etc/ipython/{config}"] = files[f"tito/{config}"]
     for part in ("METADATA", "WHEEL", "entry_points.txt"):
         files[f"{name}.dist-info/{part}"] = (installed.read_text(part) or "").encode()
     record = f"{name}.dist-info/RECORD"

@@ -14,16 +14,19 @@ import click
 from tito import __version__
 from tito.errors import TitoError
 from tito.lazy import LazyGroup
-from tito.screen import problem
+from tito.screen import on_terminal, problem
 
 HELP = {
     "demo": "See the whole course work, in a minute.",
     "doctor": "Look for problems, and say what to do about each.",
     "export": "Write the package `tinytorch` from the lessons.",
+    "graph": "Step through a graph, forward and back, on your own engine.",
     "init": "Make a workspace of your own.",
     "module": "Work on the modules: list, start, test, complete, ...",
     "notebook": "Open a lesson as a notebook, and take its changes back.",
     "test": "Test a module, or everything there is to test here.",
+    "update": "Bring a newer course into your workspace; what you wrote stays.",
+    "watch": "Test on every save, and show the first thing that is wrong.",
 }
 
 
@@ -64,10 +67,25 @@ class Tito(LazyGroup):
 def cli(ctx: click.Context) -> None:
     """Build a deep-learning framework of your own, module by module.
 
-    In a workspace, `tito module status` says where you are and what comes next.
+    In a workspace, `tito` alone opens the loop where you are: save, and see what it did. `tito module status` says
+    what comes next.
     """
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is None and not _opened_loop():
         click.echo(ctx.get_help())
+
+
+def _opened_loop() -> bool:
+    """Open the loop if a person sits in a learner's workspace; return whether it was."""
+    if not on_terminal() or not sys.stdin.isatty():
+        return False
+    from tito.commands.watch import open_loop
+    from tito.workspace import Workspace
+
+    workspace = Workspace.around()
+    if workspace is None or workspace.solved:
+        return False
+    open_loop(workspace, None)
+    return True
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -13,7 +13,7 @@ import re
 import warnings
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NoReturn
 
 from tito.errors import TitoError
@@ -248,6 +248,9 @@ class Lesson:
         TitoError
             If the lesson has nothing to export, or what it exports is not valid Python.
         """
+        return list(_exported_lines(self, header))
+
+    def _exported_lines(self, header: str) -> list[Line]:
         pieces: list[list[Line]] = []
         classes: dict[str, list[Line]] = {}
         for cell in self.cells:
@@ -352,6 +355,11 @@ class Lesson:
     def starter(self) -> str:
         """Return the lesson as a learner gets it: every answer taken out."""
         return self.replaced(self.stubs())
+
+
+@lru_cache(maxsize=16)  # one command asks for it several times, the loop does at every save
+def _exported_lines(lesson: Lesson, header: str) -> tuple[Line, ...]:
+    return tuple(lesson._exported_lines(header))
 
 
 def _code_lines(cell: Cell) -> list[Line]:

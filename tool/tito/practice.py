@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tito.backups import shown
 from tito.course import Module
@@ -15,7 +16,7 @@ from tito.lesson import Lesson
 from tito.memory import recall
 from tito.notebooks import check_taken_back
 from tito.references import not_as_handed_out, reference_lesson
-from tito.runner import LIMIT, run_suite
+from tito.runner import LIMIT, Run, run_suite
 from tito.screen import listed, on_terminal, prose, say
 from tito.verdict import Verdict, answer_fingerprint
 from tito.workspace import LOAN, Workspace, Written
@@ -67,13 +68,13 @@ def unexported(workspace: Workspace, module: Module) -> list[Module]:
     return [other for other in workspace.course.closure(module) if not (workspace.root / other.exported).exists()]
 
 
-def export_lesson(workspace: Workspace, module: Module) -> Written:
-    """Export the learner's lesson; a file on loan is left alone.
+def check_own(workspace: Workspace, module: Module) -> None:
+    """Make sure that a module can be tested or exported as the learner's own.
 
     Raises
     ------
     TitoError
-        If the module is on loan or stands on one that is not there, or if the lesson cannot be exported.
+        If it is on loan or stands on one that is not there.
     """
     if absent := unexported(workspace, module):
         raise TitoError(missing_message(module, absent), missing_hint(absent))
@@ -82,6 +83,17 @@ def export_lesson(workspace: Workspace, module: Module) -> Written:
             f"{module.folder} is on loan, so there is nothing of yours to test or export.",
             f"`tito module start {module.number:02}` takes the loan off and makes the module yours.",
         )
+
+
+def export_lesson(workspace: Workspace, module: Module) -> Written:
+    """Export the learner's lesson; a file on loan is left alone.
+
+    Raises
+    ------
+    TitoError
+        If the module is on loan or stands on one that is not there, or if the lesson cannot be exported.
+    """
+    check_own(workspace, module)
     written = workspace.put(module, export_of(workspace.root, module))
     tell_backup(workspace, written)
     return written
@@ -101,10 +113,20 @@ def try_lesson(workspace: Workspace, module: Module, limit: float = LIMIT, all_t
     TitoError
         If the module cannot be exported or tested at all.
     """
-    check_taken_back(workspace.root, module)
-    export_lesson(workspace, module)
+    make_ready(workspace, module)
     with progress(f"Testing {module.number:02} {module.title}") as tick:
         run = run_suite(workspace, module, limit, all_tests, tick)
+    return judge(workspace, module, run)
+
+
+def make_ready(workspace: Workspace, module: Module) -> None:
+    """Put the lesson as it is now into the package, so that the learner's code answers."""
+    check_taken_back(workspace.root, module)
+    export_lesson(workspace, module)
+
+
+def judge(workspace: Workspace, module: Module, run: Run) -> Verdict:
+    """Return what a run means, and remember it; say so if the suite is not the one that was handed out."""
     verdict = Verdict(workspace, module, run)
     verdict.remember()
     changed = [] if verdict.passed else not_as_handed_out(workspace.root, module)
@@ -130,17 +152,17 @@ def missing_hint(missing: list[Module]) -> str:
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Callable[[int, int], None] | None]:
+def progress(title: str) -> Iterator[Callable[[list[dict[str, Any]], int], None] | None]:
     """Show on a terminal how far the tests are; the line goes away at the end."""
     if not (on_terminal() and on_terminal(stderr=True)):
         yield None
         return
 
-    def tick(done: int, of: int) -> None:
-        sys.stderr.write(f"\r{title}: {done} of {of}" if of else f"\r{title} ...")
+    def tick(done: list[dict[str, Any]], of: int) -> None:
+        sys.stderr.write(f"\r{title}: {len(done)} of {of}" if of else f"\r{title} ...")
         sys.stderr.flush()
 
-    tick(0, 0)
+    tick([], 0)
     try:
         yield tick
     finally:

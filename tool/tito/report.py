@@ -16,6 +16,7 @@ import re
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -25,6 +26,7 @@ from typing import Any, TextIO
 import pytest
 
 from tito.answering import engine
+from tito.diagnosis.values import looks_like
 
 ENGINE_ELSEWHERE = 3  # the exit status when another `tinytorch` answers
 _EVENTS, _TRACE, _ROOT, _DEADLINE = "TITO_EVENTS", "TITO_TRACE", "TITO_ROOT", "TITO_DEADLINE"
@@ -72,15 +74,81 @@ def _limit_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 
 
-class Reporter:
-    """Writes events; holds the last comparison that an ``assert`` made."""
+class Witness:
+    """Tells of each failure what was called, what came and what was expected.
+
+    Parameters
+    ----------
+    root
+        The folder that holds the tested package.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.compared: tuple[str, str, str] | None = None  # the last comparison of an ``assert`` that failed
+        self.sides: tuple[object, object] | None = None  # what it compared, if it asked whether both are equal
+        self.failures: dict[str, dict[str, Any]] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Forget the test before."""
+        self.compared = self.sides = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
+        """Remember the two sides of a comparison that failed."""
+        self.compared = (op, *(_two(left, right) if op == "==" else (_show(left), _show(right))))
+        self.sides = (left, right) if op == "==" else None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keep all there is to say about a failure."""
+        report = yield
+        if report.failed and call.excinfo is not None:
+            self.failures[item.nodeid] = self.failure(call.excinfo.value, item, report)
+        return report
+
+    def failure(self, error: BaseException, node: Any, report: Any) -> dict[str, Any]:
+        """Describe what was raised in a test, or while a suite was imported."""
+        error, notes = _innermost(error)
+        compared = self.compared if isinstance(error, AssertionError) else None
+        suite, function = Path(node.path), str(getattr(node, "originalname", None) or node.name)
+        frames = list(traceback.walk_tb(error.__traceback__))
+        at = [(line, frame.f_code.co_name) for frame, line in frames if _same(frame.f_code.co_filename, suite)]
+        told = tell(error, suite.read_text(encoding="utf-8"), at, function, compared)
+        sides = arrays_in(frames) or (self.sides if isinstance(error, AssertionError) else None)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            told["note"] = f"A file, or what was printed, grew beyond {_LONGEST_FILE // 2**20} MiB."
+        return {
+            **told,
+            "resembles": resembles(*sides) if sides else "",
+            "type": type(error).__name__,
+            "message": _clip(_message(error)),
+            "given": _given(node),
+            "example": _example(notes, _parameters(node)),
+            "printed": _tail(report.capstdout if hasattr(report, "capstdout") else ""),
+            "frames": list(self._frames(frames)),
+            "line": at[-1][0] if at else 0,
+        }
+
+    def _frames(self, frames: list[Any]) -> Iterator[dict[str, Any]]:
+        """Describe the frames in this workspace's package, the deepest last."""
+        for frame, line in frames:
+            path = Path(frame.f_code.co_filename)
+            if path.is_relative_to(self.root / "tinytorch"):
+                shown = path.relative_to(self.root).as_posix()
+                yield {"path": shown, "line": line, "function": frame.f_code.co_qualname}
+
+
+class Reporter(Witness):
+    """Writes what happens as events."""
 
     def __init__(self) -> None:
-        self.root = Path(os.environ[_ROOT]).resolve()
+        super().__init__(Path(os.environ[_ROOT]).resolve())
         self.events = open(os.environ[_EVENTS], "a", encoding="utf-8")  # noqa: SIM115
         self.trace = open(os.environ[_TRACE], "w", encoding="utf-8")  # noqa: SIM115
-        self.compared: tuple[str, str, str] | None = None
-        self.failures: dict[str, dict[str, Any]] = {}
         self.skipped: set[str] = set()
         self._start_watch(self.trace)
 
@@ -107,22 +175,15 @@ class Reporter:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Say which test runs now."""
-        self.compared = None
+        super().pytest_runtest_setup(item)
         self.write("start", **_about(item))
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_assertrepr_compare(self, op: str, left: object, right: object) -> None:
-        """Remember the two sides of a comparison that failed."""
-        self.compared = (op, *(_two(left, right) if op == "==" else (_show(left), _show(right))))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Write a test's result, with all there is to say about its failure."""
-        report = yield
-        if report.failed and call.excinfo is not None:
-            self.failures[item.nodeid] = self._failure(call.excinfo.value, item, report)
+        report = yield from super().pytest_runtest_makereport(item, call)
         if report.skipped:
             self.skipped.add(item.nodeid)
         if report.when == "teardown":
@@ -134,7 +195,7 @@ class Reporter:
     def pytest_exception_interact(self, node: Any, call: pytest.CallInfo[Any], report: Any) -> None:
         """Write why a suite could not be imported."""
         if isinstance(report, pytest.CollectReport) and call.excinfo is not None:
-            failure = self._failure(call.excinfo.value, node, report)
+            failure = self.failure(call.excinfo.value, node, report)
             self.write("result", outcome="failed", failure=failure, test=node.nodeid, name="", doc="", exercises=[])
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
@@ -148,33 +209,26 @@ class Reporter:
         self.events.close()
         self.trace.close()
 
-    def _failure(self, error: BaseException, node: Any, report: Any) -> dict[str, Any]:
-        error, notes = _innermost(error)
-        compared = self.compared if isinstance(error, AssertionError) else None
-        suite, function = Path(node.path), str(getattr(node, "originalname", None) or node.name)
-        frames = list(traceback.walk_tb(error.__traceback__))
-        at = [(line, frame.f_code.co_name) for frame, line in frames if _same(frame.f_code.co_filename, suite)]
-        told = tell(error, suite.read_text(encoding="utf-8"), at, function, compared)
-        if isinstance(error, OSError) and error.errno == errno.EFBIG:
-            told["note"] = f"A file, or what was printed, grew beyond {_LONGEST_FILE // 2**20} MiB."
-        return {
-            **told,
-            "type": type(error).__name__,
-            "message": _clip(_message(error)),
-            "given": _given(node),
-            "example": _example(notes, _parameters(node)),
-            "printed": _tail(report.capstdout if hasattr(report, "capstdout") else ""),
-            "frames": list(self._frames(frames)),
-            "line": at[-1][0] if at else 0,
-        }
 
-    def _frames(self, frames: list[Any]) -> Iterator[dict[str, Any]]:
-        """Describe the frames in this workspace's package, the deepest last."""
-        for frame, line in frames:
-            path = Path(frame.f_code.co_filename)
-            if path.is_relative_to(self.root / "tinytorch"):
-                shown = path.relative_to(self.root).as_posix()
-                yield {"path": shown, "line": line, "function": frame.f_code.co_qualname}
+def resembles(came: object, expected: object) -> str:
+    """Return what the difference of two values looks like; nothing where a learner's objects cannot be asked."""
+    if type(expected).__module__.startswith("_pytest."):  # pytest.approx
+        expected = getattr(expected, "expected", None)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return looks_like(came, expected)
+    except Exception:  # what a learner has written answers for itself, and may be broken
+        return ""
+
+
+def arrays_in(frames: list[Any]) -> tuple[object, object] | None:
+    """Return the two sides that a function of `numpy.testing` found to differ."""
+    for frame, _ in frames:
+        names = frame.f_locals
+        if "numpy" in Path(frame.f_code.co_filename).parts and {"actual", "desired"} <= names.keys():
+            return names["actual"], names["desired"]
+    return None
 
 
 def _about(item: pytest.Item) -> dict[str, Any]:
@@ -232,19 +286,16 @@ class _Statements:
 
     def __init__(self, source: str) -> None:
         self.tree = ast.parse(source)
+        self.statements = [node for node in ast.walk(self.tree) if isinstance(node, ast.stmt)]
 
     def at(self, line: int) -> ast.stmt | None:
         """Return the innermost statement on a line."""
-        found = [
-            node
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno)
-        ]
+        found = [node for node in self.statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
         return min(found, key=lambda node: (node.end_lineno or node.lineno) - node.lineno, default=None)
 
     def raises_around(self, statement: ast.stmt) -> ast.Call | None:
         """Return the call of ``pytest.raises`` whose block holds `statement` or is it."""
-        for node in ast.walk(self.tree):
+        for node in self.statements:
             if isinstance(node, ast.With) and any(child is statement for child in ast.walk(node)):
                 call = node.items[0].context_expr
                 if isinstance(call, ast.Call) and _name(call.func) == "raises":
@@ -264,7 +315,7 @@ class _Statements:
         return steps[:_MOST_STEPS][::-1]
 
     def _assignments(self, statement: ast.stmt, function: str) -> list[ast.Assign | ast.AnnAssign]:
-        for node in ast.walk(self.tree):
+        for node in self.statements:
             if isinstance(node, ast.FunctionDef) and node.name == function and node.lineno <= statement.lineno:
                 found = [child for child in ast.walk(node) if isinstance(child, ast.Assign | ast.AnnAssign)]
                 return sorted((a for a in found if a.lineno < statement.lineno), key=lambda a: a.lineno)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tito.course import Module
 from tito.errors import TitoError
@@ -24,7 +24,7 @@ from tito.workspace import Workspace
 LIMIT = 120.0
 _GRACE = 2.0  # seconds that a process gets to say where it stands when time is up
 # The suite is run by these settings everywhere, whatever a workspace's own configuration has become.
-_SETTINGS = """[pytest]
+SETTINGS = """[pytest]
 filterwarnings = error
 markers = exercise(*names): the exercises of the lesson whose answers this test proves
 """
@@ -77,12 +77,67 @@ class Run:
         return self.ended and self.status == 0 and not self.timed_out and all_there
 
 
+@dataclass(frozen=True)
+class Order:
+    """A run of pytest that a process is asked for.
+
+    Attributes
+    ----------
+    arguments, environment, folder
+        What pytest is called with: its arguments, all variables, and the current folder.
+    output
+        The file that takes what is printed.
+    """
+
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+    output: Path
+
+
+class Process(Protocol):
+    """A process that carries out an order."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most `seconds`; return whether it has ended."""
+
+    def kill(self) -> None:
+        """End it and everything it has started, if it has not ended."""
+
+
+class Fresh:
+    """A new interpreter that carries out one order."""
+
+    def __init__(self, order: Order) -> None:
+        with order.output.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "pytest", *order.arguments],
+                cwd=order.folder,
+                env=order.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end, at most `seconds`; return whether it has ended."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return self.process.poll() is not None
+
+    def kill(self) -> None:
+        """End it and everything it has started."""
+        kill_group(self.process)
+
+
 def run_suite(
     workspace: Workspace,
     module: Module,
     limit: float = LIMIT,
     all_tests: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[list[dict[str, Any]], int], None] | None = None,
+    start: Callable[[Order], Process] = Fresh,
 ) -> Run:
     """Run a module's suite against the workspace's package.
 
@@ -95,7 +150,9 @@ def run_suite(
     all_tests
         Go on after the first failure.
     progress
-        Called now and then with the number of tests that are done, and of all.
+        Called now and then with the tests that are done, and the number of all.
+    start
+        Starts the process that runs pytest.
 
     Raises
     ------
@@ -112,7 +169,7 @@ def run_suite(
             "pytest is not installed beside tito.", f"Run `{sys.executable} -m pip install pytest hypothesis`."
         )
     with tempfile.TemporaryDirectory(prefix="tito-") as folder:
-        return _run(workspace, module, limit, all_tests, progress, Path(folder))
+        return _run(workspace, module, limit, all_tests, progress, start, Path(folder))
 
 
 def _run(
@@ -120,56 +177,55 @@ def _run(
     module: Module,
     limit: float,
     all_tests: bool,
-    progress: Callable[[int, int], None] | None,
+    progress: Callable[[list[dict[str, Any]], int], None] | None,
+    start: Callable[[Order], Process],
     folder: Path,
 ) -> Run:
     events, trace, output = folder / "events", folder / "trace", folder / "output"
-    (folder / "pytest.ini").write_text(_SETTINGS, encoding="utf-8")
+    (folder / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     events.touch()
     run, started = Run(limit), time.time()
     deadline = started + limit
-    with output.open("wb") as out:
-        process = subprocess.Popen(
-            _command(workspace.root, module, folder / "pytest.ini", all_tests),
-            cwd=workspace.root,
-            env=_environment(workspace.root, events, trace, deadline),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            while process.poll() is None and time.time() < deadline + _GRACE:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-                if progress:
-                    progress(*_progress(events))
-        finally:
-            kill_group(process)
+    arguments = _arguments(workspace.root, module, folder / "pytest.ini", all_tests)
+    process = start(Order(arguments, _environment(workspace.root, events, trace, deadline), workspace.root, output))
+    try:
+        while not process.wait(0.1) and time.time() < deadline + _GRACE:
+            if progress:
+                progress(*_progress(events))
+    finally:
+        process.kill()
     run.seconds = time.time() - started
     run.timed_out = time.time() >= deadline
-    run.output = output.read_text(encoding="utf-8", errors="replace")
+    run.output = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
     if trace.exists():
         run.stopped = _stopped(workspace.root, trace.read_text(encoding="utf-8", errors="replace"))
     _read(run, events, workspace)
     return run
 
 
-def _command(root: Path, module: Module, settings: Path, all_tests: bool) -> list[str]:
+def _arguments(root: Path, module: Module, settings: Path, all_tests: bool) -> tuple[str, ...]:
     options = ["-qq", "--tb=no", "--import-mode=importlib", "-p", "tito.report"]
     options += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
     places = ["-c", str(settings), f"--rootdir={root}", f"--confcutdir={root}"]
-    return [sys.executable, "-P", "-m", "pytest", *options, *places, *([] if all_tests else ["-x"]), module.suite]
+    return (*options, *places, *([] if all_tests else ["-x"]), module.suite)
 
 
 def _environment(root: Path, events: Path, trace: Path, deadline: float) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    """Return the variables of one run."""
     return {
-        **env,
+        **steady_environment(root),
         "TITO_EVENTS": str(events),
         "TITO_TRACE": str(trace),
         "TITO_ROOT": str(root),
         "TITO_DEADLINE": str(deadline),
+    }
+
+
+def steady_environment(root: Path) -> dict[str, str]:
+    """Return the variables that are the same in every run."""
+    env = {name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")}
+    return {
+        **env,
         "HYPOTHESIS_STORAGE_DIRECTORY": str(root / ".tito" / "hypothesis"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONBREAKPOINT": "0",  # nobody is there to type
@@ -193,9 +249,9 @@ def _events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is not written yet
 
 
-def _progress(events: Path) -> tuple[int, int]:
+def _progress(events: Path) -> tuple[list[dict[str, Any]], int]:
     happened = _events(events)
-    done = sum(event["event"] == "result" for event in happened)
+    done = [event for event in happened if event["event"] == "result"]
     return done, next((event["tests"] for event in happened if event["event"] == "collected"), 0)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from tito.course import Module
+from tito.diagnosis.behaviour import Diagnosis, diagnose
 from tito.errors import TitoError
 from tito.export import header, read_lesson
 from tito.lesson import STUB_MESSAGE, Exercise, Lesson
@@ -92,6 +94,7 @@ class Verdict:
         self.module = module
         self.run = run
         self.lesson = read_lesson(workspace.root, module)
+        self.diagnosis: Diagnosis | None = None
         self.failures = [self._failure(test) for test in run.with_outcome("failed")]
         if not run.passed and (run.running or not self.failures):
             self.failures.append(self._unfinished())
@@ -173,12 +176,14 @@ class Verdict:
         first = self.failures[0] if self.failures else None
         fact = None
         if first and first.exercise and first.module == self.module:
-            fact = {"exercise": first.exercise, "answer": answer_fingerprint(self.lesson, first.exercise)}
+            answer = answer_fingerprint(self.lesson, first.exercise)
+            fact = {"exercise": first.exercise, "answer": answer, "called": first.told.get("called", [])}
         if fact or recall(self.workspace.root, "failing", dict).get(self.module.folder):
             remember(self.workspace.root, "failing", self.module.folder, fact)
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict for other programs."""
+        self.look_for_mistake()
         run = self.run
         return {
             "module": self.module.folder,
@@ -192,7 +197,7 @@ class Verdict:
             "tests": [
                 {"test": test["test"], "exercises": test["exercises"], "outcome": test["outcome"]} for test in run.tests
             ],
-            "failures": [failure.as_json() for failure in self.failures],
+            "failures": [{**failure.as_json(), "diagnosis": self.looks_like(failure)} for failure in self.failures],
             "next": self.next_command(),
         }
 
@@ -203,8 +208,29 @@ class Verdict:
         first = self.failures[0]
         return f"tito module hint {first.module.number:02}" + (f" {first.exercise}" if first.exercise else "")
 
+    def look_for_mistake(self, stop: threading.Event | None = None) -> None:
+        """Search for the known mistake behind the first failure, which takes about a second, unless `stop` is set."""
+        first = next(iter(self.failures), None)
+        if first and first.kind in ("wrong", "endless") and first.exercise and first.exercise not in self.lesson.open:
+            # an answer may break where another one is at work, so the test's own exercises can be meant as well
+            named = tuple(dict.fromkeys([*first.exercises, *first.test["exercises"]]))
+            try:
+                found = diagnose(self.workspace, self.module, self.lesson, first.test["test"], named, stop=stop)
+            except (OSError, TitoError):  # a full disk, or a file that is gone: the verdict stands without it
+                found = None
+            self.diagnosis = found
+
+    def looks_like(self, failure: Failure) -> str:
+        """Return what is known of the mistake behind a failure: a listed one if it was found, else what values tell."""
+        found = self.diagnosis
+        if found is None or failure is not self.failures[0]:
+            return str(failure.told.get("resembles", ""))
+        where = "" if failure.exercises == (found.exercise,) else f"in {found.exercise}, "
+        return f"{where}it {found.mistake}.\n{found.advice}"
+
     def show(self, everything: bool = False) -> None:
         """Print the verdict: the first failure, or all of them."""
+        self.look_for_mistake()
         run, done = self.run, len(self.run.with_outcome("passed"))
         title = f"{self.module.number:02} {self.module.title}"
         if self.passed:
@@ -214,7 +240,7 @@ class Verdict:
         say(f"{title}: {done}{rest} tests passed{'' if everything else ' before the first failure'}.")
         for failure in self.failures if everything else self.failures[:1]:
             say()
-            self._show(failure)
+            self.show_failure(failure)
         hidden = len(self.failures) - 1
         if hidden and not everything:
             say()
@@ -222,29 +248,37 @@ class Verdict:
         say()
         self._show_next()
 
-    def _show(self, failure: Failure) -> None:
-        told = failure.told
+    def show_failure(self, failure: Failure) -> None:
+        """Print one failure."""
+        say(self.headline(failure), "bold" if failure.kind == "stub" else "bold red")
+        fields(self.facts(failure))
+
+    def headline(self, failure: Failure) -> str:
+        """Return in a sentence what has failed."""
         if failure.kind == "stub":
             owner = "" if failure.module == self.module else f" of {failure.module.folder}"
-            say(f"{failure.exercise}{owner} is not written yet.", "bold")
+            return f"{failure.exercise}{owner} is not written yet."
+        return f"{failure.subject} {_ENDINGS[failure.kind]}."
+
+    def facts(self, failure: Failure) -> list[tuple[str, str]]:
+        """Return what is known of a failure, by labels; a value may be empty."""
+        told = failure.told
+        if failure.kind == "stub":
             line = self._lesson(failure.module).open.get(failure.exercise or "")
             where = f"{failure.module.lesson}:{line}" if line else failure.module.lesson
-            fields([("Where", where), ("Test", _test_name(failure.test))])
-            return
-        say(f"{failure.subject} {_ENDINGS[failure.kind]}.", "bold red")
+            return [("Where", where), ("Test", _test_name(failure.test))]
         given = ", ".join(f"{name}={value}" for name, value in told.get("given", {}).items())
-        fields(
-            [
-                ("Test", _test_name(failure.test)),
-                ("Called", "\n".join(told.get("called", ()))),
-                ("With", "\n".join(filter(None, (given, told.get("example", ""))))),
-                ("Came", told["came"]),
-                ("Expected", told.get("expected", "")),
-                ("Note", told.get("note", "")),
-                ("Printed", told.get("printed", "")),
-                ("Where", _where(failure.place)),
-            ]
-        )
+        return [
+            ("Test", _test_name(failure.test)),
+            ("Called", "\n".join(told.get("called", ()))),
+            ("With", "\n".join(filter(None, (given, told.get("example", ""))))),
+            ("Came", told["came"]),
+            ("Expected", told.get("expected", "")),
+            ("Looks like", self.looks_like(failure)),
+            ("Note", told.get("note", "")),
+            ("Printed", told.get("printed", "")),
+            ("Where", _where(failure.place)),
+        ]
 
     def _show_next(self) -> None:
         first, number = self.failures[0], f"{self.module.number:02}"

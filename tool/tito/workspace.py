@@ -39,15 +39,23 @@ class Workspace:
         TitoError
             If neither it nor a folder above it is a workspace.
         """
+        if found := cls.around(start):
+            return found
         here = (start or Path.cwd()).resolve()
-        for folder in (here, *here.parents):
-            if (folder / "modules" / "course.toml").is_file() and (folder / "tinytorch").is_dir():
-                return cls(folder)
         raise TitoError(
             f"{here} is not in a workspace: no folder from here up holds `modules/course.toml` and `tinytorch/`.",
             "Go to your workspace, or make one with `tito init DIR`.",
             exit_code=2,
         )
+
+    @classmethod
+    def around(cls, start: Path | None = None) -> Workspace | None:
+        """Return the workspace that `start` (the current folder) lies in, or None."""
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / "modules" / "course.toml").is_file() and (folder / "tinytorch").is_dir():
+                return cls(folder)
+        return None
 
     @cached_property
     def course(self) -> Course:

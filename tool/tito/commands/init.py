@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -14,12 +13,8 @@ from tito.carried import course_root, make_wheel
 from tito.course import Module, read_course
 from tito.environment import active_environment, install_workspace, make_environment
 from tito.errors import TitoError
-from tito.files import write_atomically
-from tito.references import loan, reference_file, starter
+from tito.handout import carried_handout
 from tito.workspace import Workspace
-
-TEMPLATES = Path(__file__).parents[1] / "templates"
-NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
 @click.command()
@@ -102,21 +97,11 @@ def create(root: Path, on_loan: tuple[Module, ...] = ()) -> Workspace:
 
 def lay_out(root: Path, on_loan: tuple[Module, ...] = ()) -> None:
     """Write every file of a workspace into the new folder `root`, borrowing the modules `on_loan`."""
-    source = course_root()
-    course = read_course(source / "modules" / "course.toml")
-    shutil.copytree(source / "tinytorch", root / "tinytorch", ignore=NOT_COPIED)
-    for exported in (root / "tinytorch" / "core").glob("*.py"):
-        if exported.name != "__init__.py":
-            exported.unlink()
-    for module in course.written:
-        write_atomically(root / module.lesson, starter(module))
-        for path in (module.suite, module.page):
-            shutil.copyfile(reference_file(path), root / path)
-    for module in on_loan:
-        write_atomically(root / module.exported, loan(module))
-    for path in ("modules/course.toml", "requirements.txt", "tito"):
-        shutil.copyfile(reference_file(path), root / path)
+    handout = carried_handout()
+    for path, data in handout.files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
     (root / "tito").chmod(0o755)
-    for template in TEMPLATES.iterdir():
-        shutil.copyfile(template, root / template.name.replace("dot-", "."))
-    make_wheel(root / ".tito")
+    for module in on_loan:
+        (root / module.exported).write_bytes(handout.loan(module))
+    make_wheel(root / ".tito")  # it carries the course as well: `tito update` reads what was handed out from it

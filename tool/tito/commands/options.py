@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from tito.runner import LIMIT
 
 _LONGEST = 86_400.0  # a day
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _seconds(ctx: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -18,15 +20,20 @@ def _seconds(ctx: click.Context, parameter: click.Parameter, value: float) -> fl
     return value
 
 
-limit_option = click.option(
-    "--limit",
-    type=float,
-    default=LIMIT,
-    callback=_seconds,
-    metavar="SECONDS",
-    show_default="120",
-    help="Stop a test run that takes longer.",
-)
+def limit_of(seconds: float) -> Callable[[F], F]:
+    """Return the option that limits a test run, to `seconds` unless something else is said."""
+    return click.option(
+        "--limit",
+        type=float,
+        default=seconds,
+        callback=_seconds,
+        metavar="SECONDS",
+        show_default=f"{seconds:g}",
+        help="Stop a test run that takes longer.",
+    )
+
+
+limit_option = limit_of(LIMIT)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result for other programs.")
 
 

@@ -8,6 +8,7 @@ from tito.commands.options import limit_option
 from tito.errors import TitoError
 from tito.practice import Here, try_lesson
 from tito.screen import listed, prose, say
+from tito.verdict import Verdict
 from tito.workspace import OPEN
 
 
@@ -21,6 +22,17 @@ def command(name: str, limit: float) -> None:
     if not verdict.passed:
         verdict.show()
         raise SystemExit(1)
+    tell_complete(here, verdict)
+
+
+def tell_complete(here: Here, verdict: Verdict) -> None:
+    """Say what the framework can do now that all tests of a module have passed, and what comes next.
+
+    Raises
+    ------
+    TitoError
+        If there is still something to write.
+    """
     left = list(here.lesson().open)
     if left:
         raise TitoError(
