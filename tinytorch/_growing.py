@@ -47,6 +47,7 @@ def _operations(package: str) -> set[str]:
         "func",
         "linalg",
         "utils",
+        "viz",
         "enable_grad",
         "set_grad_enabled",
         "inference_mode",

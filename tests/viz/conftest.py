@@ -14,7 +14,9 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture(scope="module")  # Playwright keeps an event loop running, which tests of notebooks cannot have around them
+@pytest.fixture(
+    scope="module"
+)  # Playwright keeps an event loop running, which tests of notebooks cannot have around them
 def chromium() -> Iterator[Any]:
     """Return a browser; where there is none, the tests that look at pages are skipped."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)

@@ -53,7 +53,12 @@ def test_constants_are_shown_at_the_operation_that_uses_them() -> None:
     x = leaf([1.0, 2.0])
     images = Tensor(np.ones((20, 2)))
     nodes = ((x * 3 + images) ** 2).graph().nodes
-    assert [(n.label, n.constants) for n in nodes[:3]] == [("power", ("2",)), ("+", ("20×2",)), ("×", ("3",))]
+    assert [(n.label, n.constants) for n in nodes[:3]] == [("power", ("2",)), ("+", ("(20×2)",)), ("×", ("3",))]
+
+
+def test_arguments_that_were_left_out_are_no_constants() -> None:
+    x = leaf(np.ones((2, 3)))
+    assert nn.functional.layer_norm(x, (3,)).graph().nodes[0].constants == ()
 
 
 def test_large_tensors_show_no_values() -> None:
@@ -146,7 +151,7 @@ def test_a_released_graph_is_still_drawn() -> None:
     assert str(loss.graph())
 
 
-def test_a_graph_of_a_hundred_thousand_operations() -> None:
+def test_a_graph_of_a_hundred_thousand_operations(tmp_path: Path) -> None:
     x = leaf([1.0])
     out = x
     for _ in range(100_000):
@@ -154,7 +159,15 @@ def test_a_graph_of_a_hundred_thousand_operations() -> None:
     graph = out.graph()
     assert len(graph.nodes) == 100_001
     assert "nodes more" in str(graph)
-    assert "400 nodes nearest to the end, of 100,001" in graph._repr_svg_()
+    assert "99,975 of 100,001 nodes are in closed groups" in graph._repr_svg_()
+    page = tmp_path / "graph.html"
+    graph.save(page)
+    written = page.read_text(encoding="utf-8")
+    assert "The 80,001 nodes that are farthest from the end are not on this page." in written
+    data = json.loads(written.split('id="graph-data">')[1].split("</script>")[0])
+    ids = {node["id"] for node in data["nodes"]}
+    assert ids == set(range(20_000))
+    assert {edge[end] for edge in data["edges"] for end in ("source", "target")} == ids
 
 
 def test_a_graph_is_json() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import tinytorch
@@ -53,7 +55,7 @@ def boxes(page: Any) -> dict[str, list[str]]:
 
 
 def lines(page: Any) -> set[tuple[str, str]]:
-    pairs = page.eval_on_selector_all("#drawing .edge", "all => all.map(p => [p.dataset.from, p.dataset.to])")
+    pairs = page.eval_on_selector_all("#drawing .line", "all => all.map(p => [p.dataset.from, p.dataset.to])")
     return {(source, target) for source, target in pairs}
 
 
@@ -146,6 +148,112 @@ def test_the_search_opens_what_hides_what_it_finds(opened: Open) -> None:
     assert page.inner_text("#status") == "Nothing is found."
 
 
+def test_enter_in_the_search_goes_from_one_to_the_next(opened: Open) -> None:
+    page = opened(network(2))
+    page.fill("#search", "tanh")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#status") == "1 of 2 found."
+    page.keyboard.press("Enter")
+    assert page.inner_text("#status") == "2 of 2 found."
+
+
+def test_inputs_stand_in_their_order(opened: Open) -> None:
+    x, y, z = (Tensor(value, requires_grad=True) for value in (2.0, 3.0, 4.0))
+    for out in (x * y + z, z - x * y, x.exp() - y.exp(), (x.exp() * y) - (z / y.exp())):
+        graph = out.graph()
+        page = opened(graph)
+        left = {id: page.locator(f'[data-id="{id}"]').bounding_box()["x"] for id in boxes(page)}
+        pairs = [(a, b) for a, b in pairwise(graph.edges) if a.target == b.target]
+        right = sum(left[str(a.source)] < left[str(b.source)] for a, b in pairs)
+        assert right > len(pairs) / 2
+
+
+def test_lines_lead_around_boxes_and_arrive_apart(opened: Open) -> None:
+    graph = block()
+    assert "down_again_by_a_layer.weight" in {node.name for node in graph.nodes}
+    page = opened(graph)
+    assert len(boxes(page)) > len(graph.nodes) > 30
+    crossings, ends = page.evaluate(
+        """() => {
+            const boxes = [...document.querySelectorAll('#drawing [data-id]:not(.open)')];
+            const ends = [], crossings = [];
+            for (const line of document.querySelectorAll('#drawing .line')) {
+                const path = line.querySelector('.edge');
+                const length = path.getTotalLength();
+                const end = path.getPointAtLength(length);
+                ends.push(`${end.x.toFixed(1)} ${end.y.toFixed(1)}`);
+                for (const box of boxes) {
+                    if ([line.dataset.from, line.dataset.to].includes(box.dataset.id)) continue;
+                    const { x, y, width, height } = box.querySelector('rect').getBBox();
+                    for (let at = 0; at < length; at += 4) {
+                        const p = path.getPointAtLength(at);
+                        if (p.x > x && p.x < x + width && p.y > y && p.y < y + height) {
+                            crossings.push([line.dataset.from, line.dataset.to, box.dataset.id]);
+                            break;
+                        }
+                    }
+                }
+            }
+            return [crossings, ends];
+        }"""
+    )
+    assert crossings == []
+    assert len(set(ends)) == len(ends) == len(graph.edges)
+
+
+class Block(nn.Module):
+    """Attention and a layer after it, each beside a line that leads past it."""
+
+    def __init__(self) -> None:
+        self.query, self.key, self.value, self.out = (nn.Linear(4, 4) for _ in range(4))
+        self.wide_names_come_near_to_lines, self.down_again_by_a_layer = nn.Linear(4, 8), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = self.query(x) @ self.key(x).transpose(-1, -2) / 2
+        x = x + self.out(nn.functional.softmax(scores, dim=-1) @ self.value(x))
+        return x + self.down_again_by_a_layer(tinytorch.tanh(self.wide_names_come_near_to_lines(x)))
+
+
+def block() -> Graph:
+    net = Block()
+    with record_lines():
+        loss = nn.MSELoss()(net(Tensor(np.ones((3, 4)), requires_grad=True)), tinytorch.zeros(3, 4))
+    return loss.graph()
+
+
+def test_what_is_used_in_many_places_is_named_there(opened: Open) -> None:
+    x = Tensor([0.5], requires_grad=True)
+    out = x
+    for _ in range(20):
+        out = tinytorch.tanh(out) * x
+    graph = out.graph()
+    page = opened(graph)
+    last = str(graph.nodes[-1].id)
+    assert graph.nodes[-1].name == "x"
+    assert sum(lines[-1] == "from x" for lines in boxes(page).values()) == 21
+    assert page.locator(f'.line[data-from="{last}"]:visible').count() == 1  # to the end, which is chosen at first
+    page.click(f'[data-id="{last}"]')
+    assert page.locator(f'.line[data-from="{last}"]:visible').count() == 21
+    assert lines(page) == {(str(edge.source), str(edge.target)) for edge in graph.edges}
+
+
+def test_the_paper_is_drawn_along_with_the_mouse(opened: Open) -> None:
+    page = opened(network(6))
+    before = page.evaluate("document.getElementById('drawing').scrollTop")
+    page.mouse.move(20, 400)
+    page.mouse.down()
+    page.mouse.move(20, 500, steps=3)
+    page.mouse.up()
+    assert page.evaluate("document.getElementById('drawing').scrollTop") == pytest.approx(before - 100, abs=2)
+
+
+def test_a_page_carries_the_licence_of_what_it_carries(opened: Open) -> None:
+    page = opened(diamond())
+    licence = (Path(tinytorch.__file__).parent / "viz" / "assets" / "dagre.LICENSE").read_text(encoding="utf-8")
+    assert "Copyright (c) 2012-2014 Chris Pettitt" in licence
+    assert any(licence in text for text in page.eval_on_selector_all("script", "all => all.map(s => s.textContent)"))
+
+
 def test_details_name_line_module_and_bytes(opened: Open) -> None:
     page = opened(network(1))
     page.fill("#search", "matmul")
@@ -192,17 +300,26 @@ def test_a_narrow_window_has_no_sideways_scrolling(opened: Open, browser_page: A
 def test_a_graph_of_three_thousand_nodes_is_readable(opened: Open) -> None:
     x = Tensor(0.5, requires_grad=True)
     out = x
-    for _ in range(3000):
-        out = tinytorch.tanh(out)
+    for _ in range(1500):
+        out = tinytorch.tanh(out) * x
     page = opened(out.graph())
-    assert 10 < len(boxes(page)) <= 80
+    assert 10 < len(boxes(page)) <= 90
     assert "boxes for 3,001 nodes" in page.inner_text("#status")
+    assert sees(page, "0")
     page.click("#expand")
     assert 80 < len(boxes(page)) < 700
     assert "open those that you want to see" in page.inner_text("#status")
-    page.fill("#search", "x")
+    page.fill("#search", "leaf: x")
     page.press("#search", "Enter")
     assert details(page)["Leaf"] == "x"
+    assert sees(page, str(3000))
+
+
+def sees(page: Any, id: str) -> bool:
+    """Return whether a box stands inside of the drawing's window."""
+    inner, outer = (page.locator(where).bounding_box() for where in (f'[data-id="{id}"]', "#drawing"))
+    across = outer["x"] <= inner["x"] and inner["x"] + inner["width"] <= outer["x"] + outer["width"]
+    return bool(across and outer["y"] <= inner["y"] and inner["y"] + inner["height"] <= outer["y"] + outer["height"])
 
 
 def test_words_in_the_data_cannot_end_the_script(opened: Open) -> None:

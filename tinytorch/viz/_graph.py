@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tinytorch.viz._steps import Stepper
 
 MOST_VALUES = 8  # elements; of larger tensors no values are shown
+MOST_AT_A_PROMPT = 60  # nodes; print() draws more
 MOST_COMPUTED = 2000  # nodes; in larger graphs only those values are shown that somebody still holds
 
 _SIGNS = {
@@ -64,7 +65,7 @@ class Node:
     module
         The path of the modules that it belongs to, outermost first.
     constants
-        The inputs that need no gradient: numbers, or shapes.
+        The inputs that need no gradient: their numbers, or their shapes in brackets.
     of
         The engine's own object: a `Function`, or the leaf.
     """
@@ -101,8 +102,8 @@ class Edge:
 class Graph:
     """What a tensor was made from.
 
-    In a notebook it shows itself as a picture, and ``print`` draws it with characters. It holds the tensor, and with it
-    the graph: `del` it when you are done.
+    In a notebook it shows itself as a picture. A terminal shows it drawn with characters: at the prompt the beginning
+    of a large graph, by ``print`` more of it. It holds the tensor, and with it the graph: `del` it when you are done.
 
     Parameters
     ----------
@@ -129,6 +130,21 @@ class Graph:
         If `tensor` is none.
     ValueError
         If it requires no gradient, so that there is no graph.
+
+    Examples
+    --------
+    >>> x, y = Tensor(2.0, requires_grad=True), Tensor(3.0, requires_grad=True)
+    >>> z = x * y + x
+    >>> z.graph()
+    z = +   scalar; value 8
+    ├─ ×   scalar; value 6; keeps 8 bytes
+    │  ├─ x #2   scalar; value 2
+    │  └─ y   scalar; value 3
+    └─ x #2 (see above)
+    <BLANKLINE>
+    A graph of 2 operations and 2 leaves, which keeps 8 bytes.
+    >>> z.graph().edges[0]
+    Edge(source=1, target=0, input=0)
     """
 
     def __init__(
@@ -212,7 +228,9 @@ class Graph:
         return text(self)
 
     def __repr__(self) -> str:
-        return f"<Graph of {len(self.nodes)} nodes; print() it, or save('graph.html')>"
+        from tinytorch.viz._text import text
+
+        return text(self, most=MOST_AT_A_PROMPT)
 
 
 def callers_names(frame: FrameType | None) -> dict[str, Tensor]:
@@ -340,14 +358,18 @@ def _in_words(name: str) -> str:
 
 
 def _constants(node: Function) -> Iterator[str]:
+    """Yield the numbers that go in without a gradient; of larger arrays, and of those that are not kept, the shape."""
     saved = node.saved if node.saved and {"inputs", "factors"} & set(node.saves) else ()
     for i, edge in enumerate(node.next_functions):
-        if edge is None:
-            value = saved[i] if i < len(saved) else None
-            if value is not None and np.size(value) <= MOST_VALUES:
-                yield as_line(value)
-            elif i < len(node.input_shapes):
-                yield "a number" if node.input_shapes[i] == () else "×".join(map(str, node.input_shapes[i]))
+        if edge is not None:
+            continue
+        value = saved[i] if i < len(saved) else None
+        if value is not None and np.size(value) <= MOST_VALUES:
+            yield as_line(value)
+        elif i < len(node.input_shapes) and node.input_shapes[i]:
+            yield f"({'×'.join(map(str, node.input_shapes[i]))})"
+        elif node.name in _SIGNS:  # elsewhere it is an argument that was left out
+            yield "a number"
 
 
 def _shown(value: Any) -> str | None:

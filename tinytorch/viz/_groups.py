@@ -12,39 +12,52 @@ if TYPE_CHECKING:
 Path = tuple[str, ...]
 
 MOST_OPEN = 80  # boxes that are shown at first, and that a group may hold
-RUN = 50  # members of a group that is made because there are too many to be seen at once
+RUN = 25  # members of a group that is made because there are too many to be seen at once
 FAN = 12  # lines from one box; where more are needed, the boxes that it is used in name it instead
 
 
 def homes_of(graph: Graph) -> list[Path]:
-    """Return the path of groups around each node: its modules, and runs of operations where a module has too many."""
-    homes = [node.module for node in graph.nodes]
-    for edge in graph.edges[::-1]:  # a leaf without a module stands with the first operation that uses it
-        if not homes[edge.source] and graph.nodes[edge.source].kind == "leaf":
-            homes[edge.source] = homes[edge.target]
+    """Return the path of groups around each node: its modules, and runs of operations where a module has too many.
+
+    A leaf stands with the operation that uses it, or in the group that holds all those which do.
+    """
     crowds: dict[Path, list[Node]] = defaultdict(list)
     for node in graph.nodes[::-1]:  # in the order in which they ran
         if node.kind == "operation":
-            crowds[homes[node.id]].append(node)
-    run: dict[int, Path] = {}
-    for crowd in crowds.values():
+            crowds[node.module].append(node)
+    homes = [node.module for node in graph.nodes]
+    for module, crowd in crowds.items():
         if len(crowd) > MOST_OPEN:
-            run.update({node.id: _runs(i, len(crowd)) for i, node in enumerate(crowd)})
-    for edge in graph.edges[::-1]:
-        if edge.target in run and graph.nodes[edge.source].kind == "leaf":
-            if homes[edge.source] == homes[edge.target]:
-                run.setdefault(edge.source, run[edge.target])
-    return [home + run.get(id, ()) for id, home in enumerate(homes)]
+            for i, node in enumerate(crowd):
+                homes[node.id] = module + _runs(i, len(crowd))
+    users: dict[int, list[Path]] = defaultdict(list)
+    for edge in graph.edges:
+        users[edge.source].append(homes[edge.target])
+    for node in graph.nodes:
+        if node.kind == "leaf":
+            around = _shared(users[node.id])
+            homes[node.id] = around if around[: len(node.module)] == node.module else node.module
+    return homes
+
+
+def _shared(paths: Sequence[Path]) -> Path:
+    """Return the longest path that all begin with."""
+    first, last = min(paths, default=()), max(paths, default=())
+    count = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return first[:count]
 
 
 def open_at_first(homes: Sequence[Path]) -> set[Path]:
-    """Return the groups to open, outer ones first, as long as the boxes that can be seen are few."""
-    inside = Counter(path[:-1] for path in groups_of(homes))  # how many boxes a group has when it is open
+    """Return the groups to open: those around the end, then outer and large ones while few boxes can be seen."""
+    groups = groups_of(homes)
+    inside = Counter(path[:-1] for path in groups)  # how many boxes a group has when it is open
     inside.update(homes)
     boxes = inside[()]
     opened: set[Path] = {()}
-    for path in sorted(groups_of(homes), key=len):
-        if path[:-1] in opened and boxes + inside[path] - 1 <= MOST_OPEN:
+    around_the_end = [homes[0][:k] for k in range(1, len(homes[0]) + 1)]
+    for path in [*around_the_end, *sorted(groups, key=lambda path: (len(path), -groups[path]))]:
+        few = boxes + inside[path] - 1 <= MOST_OPEN
+        if path not in opened and path[:-1] in opened and (few or path in around_the_end):
             boxes += inside[path] - 1
             opened.add(path)
     return opened - {()}
@@ -76,7 +89,7 @@ def _runs(i: int, count: int) -> Path:
         size *= RUN
     path = []
     while size >= RUN:
-        start = i // size * size
-        path.append(f"operations {start + 1:,} to {min(start + size, count):,}")
+        first, last = i // size * size + 1, min(i // size * size + size, count)
+        path.append(f"operations {first:,} to {last:,}" if first < last else f"operation {first:,}")
         size //= RUN
     return tuple(path)

@@ -57,8 +57,8 @@ def layout(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]], homes: Mapp
     sizes
         Width and height of each box.
     edges
-        From what an operation is made, to the operation. Only where they form a cycle, as two groups can that use
-        results of each other, does an edge lead up.
+        From what an operation is made, to the operation; its inputs in their order. Only where they form a cycle, as
+        two groups can that use results of each other, does an edge lead up.
     homes
         The path of groups around each box; none if left out.
     """
@@ -77,7 +77,9 @@ def layout(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]], homes: Mapp
                 boxes[id] = Box(box.x + left, box.y + top, box.width, box.height)
             elif isinstance(id, _Group):
                 frames[id.path] = Box(box.x + left, box.y + top, box.width, box.height)
-    paths = [[point for path, number in way for point in _moved(plans[path].paths[number], corners[path])] for way in ways]
+    paths = [
+        [point for path, number in way for point in _moved(plans[path].paths[number], corners[path])] for way in ways
+    ]
     whole = plans[()]
     return Layout(boxes, paths, whole.width, whole.height, frames)
 
@@ -120,7 +122,7 @@ def _levels(
 ) -> tuple[dict[Path, _Level], list[list[tuple[Path, int]]]]:
     """Return what each group holds, and for each edge the parts that it is made of: the level and the number there."""
     levels: dict[Path, _Level] = defaultdict(lambda: _Level({}, {}))
-    levels[()].members.update({})
+    levels[()]  # is there even if nothing is in it
     for id in sizes:
         home = homes.get(id, ())
         levels[home].members[id] = None
@@ -195,6 +197,8 @@ def _place(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]], doors: Coll
     neighbours = _neighbours(chains)
     _order(layers, neighbours)
     centres = _centres(layers, widths, neighbours)
+    if _reads_backwards(edges, centres):
+        centres = {id: -x for id, x in centres.items()}
     left = min((centres[id] - widths[id] / 2 for layer in layers for id in layer), default=0.0)
     boxes: dict[Id, Box] = {}
     bends: dict[Id, Point] = {}
@@ -212,6 +216,17 @@ def _place(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]], doors: Coll
     right = max((box.x + box.width for box in boxes.values()), default=0.0)
     across = max((x for path in paths for x, _ in path), default=0.0)
     return _Plan(boxes, paths, max(right, across), bottom)
+
+
+def _reads_backwards(edges: Sequence[tuple[Id, Id]], centres: Mapping[Id, float]) -> bool:
+    """Return whether more inputs stand on the wrong side of the one before them than on the right one."""
+    before: dict[Id, float] = {}
+    wrong = 0
+    for source, target in edges:
+        if target in before:
+            wrong += (before[target] > centres[source]) - (before[target] < centres[source])
+        before[target] = centres[source]
+    return wrong > 0
 
 
 def _only_doors_follow(layers: list[list[Id]], layer: list[Id], doors: Collection[Id]) -> bool:
@@ -243,7 +258,7 @@ def _layers(
     depth.update(dict.fromkeys(ways_in, top))
     last = max(depth.values(), default=0)
     layers: list[list[Id]] = [[] for _ in range(last + 1)]
-    for id in sizes:
+    for id in _as_read(order, downward):
         layers[last - depth[id]].append(id)
     chains: list[list[Id]] = []
     for number, (source, target) in enumerate(downward):
@@ -274,8 +289,6 @@ def _users_first(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]]) -> li
         if not ready:
             ready = [place[next(iter(rest))]]
         id = ids[heapq.heappop(ready)]
-        if id not in rest:
-            continue
         del rest[id]
         order.append(id)
         for source in sources[id]:
@@ -283,6 +296,21 @@ def _users_first(sizes: Mapping[Id, Size], edges: Sequence[tuple[Id, Id]]) -> li
             if waits[source] == 0 and source in rest:
                 heapq.heappush(ready, place[source])
     return order
+
+
+def _as_read(order: Sequence[Id], edges: Sequence[tuple[Id, Id]]) -> list[Id]:
+    """Return the boxes in the order in which a reader goes back from the end, the first input first."""
+    sources: dict[Id, list[Id]] = defaultdict(list)
+    for source, target in edges:
+        sources[target].append(source)
+    stack = list(reversed(order))
+    read: dict[Id, None] = {}
+    while stack:
+        id = stack.pop()
+        if id not in read:
+            read[id] = None
+            stack.extend(reversed(sources[id]))
+    return list(read)
 
 
 def _neighbours(chains: list[list[Id]]) -> tuple[dict[Id, list[Id]], dict[Id, list[Id]]]:

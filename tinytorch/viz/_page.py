@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinytorch.viz._groups import FAN, Path, groups_of, homes_of, open_at_first
 from tinytorch.viz._numbers import size
 from tinytorch.viz._svg import lines_of, shape_text, summary, svg
 
 if TYPE_CHECKING:
     from tinytorch.viz._graph import Graph, Node
 
-ASSETS = Path(__file__).parent / "assets"
-MOST_OPEN = 80  # boxes that are shown at first
-RUN = 50  # operations that make a group in a large graph whose modules nobody knows
+ASSETS = pathlib.Path(__file__).parent / "assets"
+MOST_NODES = 20_000  # on one page; of a larger graph those nearest to the end are there
 
 
 def page(graph: Graph, title: str = "") -> str:
@@ -31,14 +31,19 @@ def page(graph: Graph, title: str = "") -> str:
     """
     parts = {
         "title": escape(title or f"The graph of {graph.nodes[0].name or 'a tensor'}"),
-        "about": escape(f"{summary(graph)}. Numbers flow down, gradients flow up."),
+        "about": escape(f"{summary(graph)}. Numbers flow down, gradients flow up.{_left_out(graph)}"),
         "style": asset("graph.css"),
-        "dagre": asset("dagre.min.js"),
+        "dagre": f"/*!\ndagre\n{asset('dagre.LICENSE')}*/\n{asset('dagre.min.js')}",
         "script": asset("graph.js"),
         "picture": svg(graph),
         "data": json.dumps(_data(graph)).replace("<", "\\u003c"),
     }
     return fill(asset("graph.html"), parts)
+
+
+def _left_out(graph: Graph) -> str:
+    count = len(graph.nodes) - MOST_NODES
+    return f" The {count:,} nodes that are farthest from the end are not on this page." if count > 0 else ""
 
 
 def asset(name: str) -> str:
@@ -58,69 +63,38 @@ def fill(template: str, parts: dict[str, str]) -> str:
 
 def _data(graph: Graph) -> dict[str, Any]:
     """Return what the script needs: nodes and edges, the groups around them, and which are open at first."""
-    homes = _homes(graph)
-    members: dict[tuple[str, ...], int] = {}
-    for path in homes:
-        for k in range(1, len(path) + 1):
-            members[path[:k]] = members.get(path[:k], 0) + 1
+    homes = homes_of(graph)[:MOST_NODES]
+    groups, opened = groups_of(homes), open_at_first(homes)
     return {
-        "nodes": [_node(node, homes[node.id]) for node in graph.nodes],
-        "edges": [{"source": edge.source, "target": edge.target} for edge in graph.edges],
-        "groups": [_group(path, count) for path, count in members.items()],
-        "open": [_id(path) for path in _open_at_first(homes)],
+        "nodes": [_node(node, home) for node, home in zip(graph.nodes, homes, strict=False)],
+        "edges": [
+            {"source": edge.source, "target": edge.target, "input": edge.input}
+            for edge in graph.edges
+            if edge.source < MOST_NODES  # and so is the target, which comes before it
+        ],
+        "groups": [_group(path, count) for path, count in groups.items()],
+        "open": [_id(path) for path in groups if path in opened],
+        "fan": FAN,
     }
 
 
-def _homes(graph: Graph) -> list[tuple[str, ...]]:
-    """Return the path of groups around each node."""
-    homes = [node.module for node in graph.nodes]
-    if len(homes) > MOST_OPEN and not any(homes):
-        operations = [node.id for node in graph.nodes if node.kind == "operation"][::-1]  # in the order they ran
-        for start in range(0, len(operations), RUN):
-            run = operations[start : start + RUN]
-            for id in run:
-                homes[id] = (f"operations {start + 1} to {start + len(run)}",)
-    for edge in graph.edges[::-1]:  # a leaf without a module stands with the first operation that uses it
-        if not homes[edge.source] and graph.nodes[edge.source].kind == "leaf":
-            homes[edge.source] = homes[edge.target]
-    return homes
-
-
-def _open_at_first(homes: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Return the groups to open, outer ones first, as long as the boxes that can be seen are few."""
-    groups = sorted({path[:k] for path in homes for k in range(1, len(path) + 1)}, key=lambda path: (len(path), path))
-    opened: set[tuple[str, ...]] = set()
-    for group in groups:
-        if group[:-1] and group[:-1] not in opened:
-            continue
-        opened.add(group)
-        if len({_seen(path, opened) or (i,) for i, path in enumerate(homes)}) > MOST_OPEN:
-            opened.remove(group)
-    return [group for group in groups if group in opened]
-
-
-def _seen(path: tuple[str, ...], opened: set[tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the closed group in which a node is hidden; nothing if all around it are open."""
-    return next((path[:k] for k in range(1, len(path) + 1) if path[:k] not in opened), ())
-
-
-def _id(path: tuple[str, ...]) -> str:
+def _id(path: Path) -> str:
     return "group " + "/".join(path)
 
 
-def _group(path: tuple[str, ...], count: int) -> dict[str, Any]:
+def _group(path: Path, count: int) -> dict[str, Any]:
     return {
         "id": _id(path),
         "kind": "group",
         "depth": len(path),
         "name": path[-1],
-        "lines": [f"+ {path[-1]}", f"{count} node{'' if count == 1 else 's'}"],
+        "lines": [path[-1], f"{count:,} node{'' if count == 1 else 's'}"],
         "group": _id(path[:-1]) if path[:-1] else None,
-        "details": {"Group": ".".join(path), "Nodes": str(count)},
+        "details": {"Group": ".".join(path), "Nodes": f"{count:,}"},
     }
 
 
-def _node(node: Node, home: tuple[str, ...]) -> dict[str, Any]:
+def _node(node: Node, home: Path) -> dict[str, Any]:
     return {
         "id": node.id,
         "kind": "end" if node.id == 0 else node.kind,

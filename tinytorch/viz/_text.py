@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -13,11 +14,12 @@ if TYPE_CHECKING:
     from tinytorch.viz._graph import Graph, Node
 
 MOST_LINES = 400
+LONGEST = 60  # signs of a line of code
 _SIGNS = ("├─ ", "└─ ", "│  ", "   ")
 _PLAIN = ("+- ", "`- ", "|  ", "   ")
 
 
-def text(graph: Graph, encoding: str | None = None) -> str:
+def text(graph: Graph, encoding: str | None = None, most: int = MOST_LINES) -> str:
     """Return the drawing; a node that is used twice is drawn once, and referred to by its number after that.
 
     Parameters
@@ -26,6 +28,8 @@ def text(graph: Graph, encoding: str | None = None) -> str:
         What to draw.
     encoding
         Of where it will be shown; that of the standard output if None. Signs that it lacks are replaced.
+    most
+        How many nodes to draw.
     """
     encoding = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
     inputs: dict[int, list[int]] = defaultdict(list)
@@ -38,7 +42,7 @@ def text(graph: Graph, encoding: str | None = None) -> str:
     lines: list[str] = []
     drawn: set[int] = set()
     stack: list[tuple[int, str, str]] = [(0, "", "")]
-    while stack and len(lines) < MOST_LINES:
+    while stack and len(lines) < most:
         id, first, rest = stack.pop()
         again = id in drawn
         drawn.add(id)
@@ -79,8 +83,14 @@ def _line(node: Node, numbered: bool, again: bool) -> str:
     if node.module:
         facts.append(f"in {'.'.join(node.module)}")
     if node.line:
-        facts.append(node.line)
+        facts.append(_place(node.line))
     return f"{title}{number}   {'; '.join(facts)}"
+
+
+def _place(line: str) -> str:
+    """Return a line of code with the name of its file, short enough to stand beside a node."""
+    short = re.sub(r"^.*?[/\\](?=[^/\\]+:\d+: )", "", line)
+    return short if len(short) <= LONGEST else f"{short[: LONGEST - 1]}…"
 
 
 def _fits(text: str, encoding: str) -> bool:
