@@ -207,7 +207,7 @@ def every_exercise(evening: Evening, terminal: Terminal) -> None:
         mistake, answer = evening.wrong(exercise)
         seconds = evening.save_and_wait(terminal, exercise, answer)
         settle(terminal, 8, lambda: "Looks like" in terminal.shown())
-        settle(terminal, 0.5)
+        settle(terminal, 3)  # what the values look like comes first, the mistake by its name a second later
         said = field(terminal.shown(), "Looks like") or field(terminal.shown(), "Came")
         evening.tried.append(Tried(exercise, mistake, said, seconds))
         if exercise == "mul_backward":

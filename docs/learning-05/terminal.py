@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,7 +106,7 @@ class Terminal:
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img">'
             f"<title>{html.escape(title)}</title>"
             f'<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>'
-            f'<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14" style="white-space:pre">'
+            f'<g font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="14">'
             f"{lines}</g></svg>\n"
         )
 
@@ -116,8 +117,8 @@ class Terminal:
             while column < COLUMNS and _look(cells[column]) == _look(first):
                 column += 1
             text = "".join(cells[i].data for i in range(start, column))
-            if text.strip():
-                parts.append(_text(text, start, row, first))
+            for words in re.finditer(r"\S+(?: \S+)*", text):  # a viewer of SVG may make two spaces one
+                parts.append(_text(words[0], start + words.start(), row, first))
         return "".join(parts)
 
 
@@ -126,9 +127,7 @@ def _look(cell: Any) -> tuple[Any, ...]:
 
 
 def _text(text: str, column: int, row: int, cell: Any) -> str:
-    """Return characters of one look as SVG; spaces at their ends are places, not characters."""
-    column += len(text) - len(text.lstrip())
-    text = text.strip()
+    """Return characters of one look as SVG."""
     x, y = MARGIN + column * WIDTH, MARGIN + row * HEIGHT + 13
     colour = COLOURS.get(cell.fg, f"#{cell.fg}" if len(cell.fg) == 6 else COLOURS["default"])
     weight = ' font-weight="bold"' if cell.bold else ""
