@@ -236,7 +236,7 @@ def pictures(evening: Evening) -> None:
     code = (
         "import tinytorch\n"
         "from tinytorch import nn\n"
-        "from tinytorch.autograd import record_lines\n"
+        "from tinytorch.autograd import record_lines\n\n"
         "net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))\n"
         "with record_lines():\n"
         "    loss = nn.CrossEntropyLoss()(net(tinytorch.randn(5, 4)), tinytorch.tensor([0, 1, 0, 1, 1]))\n"
