@@ -8,19 +8,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinytorch.viz._numbers import MOST_SHOWN, line, number, size, summary
+from tinytorch.viz._page import asset, fill
 from tinytorch.viz._steps import BackwardStep, ErrorStep, ForwardStep, LeafStep, Outgoing, StartStep, Step
 from tinytorch.viz._svg import svg
 
 if TYPE_CHECKING:
     from tinytorch.viz._steps import Stepper
 
-_ASSETS = Path(__file__).parent / "assets"
 _FRAME_HEIGHT = 720
 _FRAME_TITLE = "Forward and back, one rule at a time"
 _LONGEST_LABEL = 16  # signs that have room beside an edge
@@ -49,8 +48,8 @@ def page(stepper: Stepper, title: str, about: str = "", source: str = "") -> str
         "title": escape(title),
         "about": f"<p>{escape(about)}</p>" if about else "",
         "source": f'<pre class="source">{escape(source)}</pre>' if source else "",
-        "style": _asset("stepper.css"),
-        "script": _asset("stepper.js"),
+        "style": asset("stepper.css"),
+        "script": asset("stepper.js"),
         "data": json.dumps(data).replace("<", "\\u003c"),
         "drawing": svg(stepper.graph, hint=False),
         "controls": "\n".join(_button(name) for name in _LABELS),
@@ -58,7 +57,7 @@ def page(stepper: Stepper, title: str, about: str = "", source: str = "") -> str
         "steps": "\n".join(_card(step) for step in stepper.steps),
         "total": size(stepper.total),
     }
-    return _fill(_asset("stepper.html"), parts)
+    return fill(asset("stepper.html"), parts)
 
 
 def frame(stepper: Stepper) -> str:
@@ -66,20 +65,6 @@ def frame(stepper: Stepper) -> str:
     text = escape(page(stepper, _FRAME_TITLE), quote=True)
     style = f"width:100%;height:{_FRAME_HEIGHT}px;border:0"
     return f'<iframe title="{_FRAME_TITLE}" style="{style}" srcdoc="{text}"></iframe>'
-
-
-def _asset(name: str) -> str:
-    return (_ASSETS / name).read_text(encoding="utf-8")
-
-
-def _fill(template: str, parts: dict[str, str]) -> str:
-    """Put parts in the places of ``{{name}}``, all at once: what a part contains is never a place."""
-    pieces = template.split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        name, _, rest = piece.partition("}}")
-        filled += [parts[name], rest]
-    return "".join(filled)
 
 
 def _button(name: str) -> str:
