@@ -11,6 +11,7 @@ from typing import Any as _Any
 import numpy as _np
 
 from tinytorch import nn as nn
+from tinytorch import optim as optim
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from
 

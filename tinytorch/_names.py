@@ -50,4 +50,13 @@ BUILT_BY: dict[str, dict[str, str]] = {
         "binary_cross_entropy_with_logits": "04_losses",
         "cross_entropy": "04_losses",
     },
+    "tinytorch.optim": {
+        "Optimizer": "06_optimizers",
+        "SGD": "06_optimizers",
+        "Adam": "06_optimizers",
+        "AdamW": "06_optimizers",
+        "RMSprop": "06_optimizers",
+        "Adagrad": "06_optimizers",
+        "Adadelta": "06_optimizers",
+    },
 }
