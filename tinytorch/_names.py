@@ -21,6 +21,7 @@ BUILT_BY: dict[str, dict[str, str]] = {
     "tinytorch.nn": {
         "Module": "03_layers",
         "Parameter": "03_layers",
+        "Buffer": "03_layers",
         "Linear": "03_layers",
         "Dropout": "03_layers",
         "Sequential": "03_layers",

@@ -452,8 +452,100 @@ def test_unit_eval_and_train_reach_every_module() -> None:
 
 # %% [markdown]
 """
+## Kept, but not trained
+Some layers learn without a gradient. Batch normalization (module 09) follows the mean of what goes through it. No
+optimizer changes that mean, and yet a network that is saved without it is not the network that was trained. Such a
+tensor is a **buffer**, and the mark is again a type:
+
+    layer.weight = Parameter([0.5])        trained, and kept in the state dict
+    layer.mean = Buffer([0.0])             kept in the state dict
+    layer.mask = Tensor([1, 0, 1])         neither
+
+A buffer that can be computed anew, such as a table of sines, need not be kept: `Buffer(table, persistent=False)`. A
+module changes its buffers in place, `self.mean.data[...] = ...`; assigning a tensor to the attribute would put a plain
+tensor in the buffer's place. This cell is given.
+"""
+
+
+# %% tags=["buffers"]
+#| export
+class Buffer(Tensor):
+    """A tensor that a `Module` keeps and does not train, such as a running mean.
+
+    Parameters
+    ----------
+    data
+        The first values, copied. A tensor or an array keeps its dtype; anything else becomes float32.
+    persistent
+        Whether the state dict has it.
+
+    Notes
+    -----
+    Source: ``torch.nn.Buffer``.
+
+    Examples
+    --------
+    >>> Buffer([0.0, 0.0])
+    tensor([0., 0.])
+    """
+
+    __slots__ = ("persistent",)
+
+    def __init__(self, data: Any, persistent: bool = True) -> None:
+        dtype = data.dtype if isinstance(data, Tensor | np.ndarray | np.generic) else None
+        super().__init__(data, dtype=dtype)
+        self.persistent = persistent
+
+
+class Module(Module):
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Make `tensor` a buffer and assign it to the attribute `name`; None leaves the attribute None.
+
+        Raises
+        ------
+        ValueError
+            If `name` is no name of an attribute.
+        KeyError
+            If there is an attribute of this name already.
+        """
+        if not name.isidentifier():
+            raise ValueError(f"a buffer is an attribute, so its name is an identifier, but got {name!r}.")
+        if hasattr(self, name):
+            raise KeyError(f"{type(self).__name__} has an attribute {name!r} already. Choose another name.")
+        setattr(self, name, None if tensor is None else Buffer(tensor, persistent))
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Buffer]]:
+        """Yield the path and the buffer of everything that is kept and not trained; a shared one once."""
+        return first_of_each(
+            (dotted(path, name), buffer)
+            for path, module in self.named_modules(prefix)
+            for name, buffer in module._holding(Buffer)
+        )
+
+    def buffers(self) -> Iterator[Buffer]:
+        """Yield everything that is kept and not trained."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    def _kept(self) -> list[tuple[str, Tensor]]:
+        """Return what the state dict has of this module itself: its parameters, then its persistent buffers."""
+        buffers = [(name, buffer) for name, buffer in self._holding(Buffer) if buffer.persistent]
+        return [*self._holding(Parameter), *buffers]
+
+
+# %%
+def test_unit_buffers_are_kept_and_not_trained() -> None:
+    layer = module_with(weight=Parameter([0.5]), mean=Buffer([0.0]), mask=Tensor([1.0]))
+    layer.register_buffer("table", np.arange(3), persistent=False)
+    assert [name for name, _ in layer.named_parameters()] == ["weight"]
+    assert [name for name, _ in layer.named_buffers()] == ["mean", "table"]
+    assert [name for name, _ in layer._kept()] == ["weight", "mean"]
+    assert "has an attribute 'mean' already" in message_of(lambda: layer.register_buffer("mean", [0.0]))
+
+
+# %% [markdown]
+"""
 ## Saving: the state dict
-What a network has learned is the values of its parameters, so saving it means writing them down by name:
+What a network has learned is the values of its parameters and buffers, so saving it means writing them down by name:
 
     {"body.shift": [10.], "body.first.factor": [2.], "body.second.factor": [3.], "head.factor": [0.5]}
 
@@ -464,8 +556,9 @@ whatever the size of the network. And a shared parameter stands under *each* of 
 network in which the two are not shared. The dict is therefore no snapshot. Training goes on changing it, and whoever
 wants to keep the best values so far copies them: `{name: value.data.copy() for name, value in state.items()}`.
 
-**Exercise**: `state_dict`. Here recursion is the simplest: my own parameters, then, for each child, the child's state
-dict with the child's name before each path. `parameter.detach()` is a plain tensor around the same memory.
+**Exercise**: `state_dict`. Here recursion is the simplest: what I keep myself, `self._kept()`, then, for each child,
+the child's state dict with the child's name before each path. `tensor.detach()` is a plain tensor around the same
+memory.
 """
 
 
@@ -475,7 +568,7 @@ class Module(Module):
     def state_dict(self) -> dict[str, Tensor]:
         """Return all values by path, detached, sharing memory with the parameters; a shared one by every path."""
         ### BEGIN SOLUTION
-        state = {name: parameter.detach() for name, parameter in self._holding(Parameter)}
+        state = {name: tensor.detach() for name, tensor in self._kept()}
         for path, child in self._holding(Module):
             state |= {dotted(path, name): value for name, value in child.state_dict().items()}
         return state
@@ -1328,6 +1421,7 @@ if __name__ == "__main__":
     test_unit_parameters_carry_their_paths_and_a_shared_one_comes_once()
     test_unit_a_list_hides_its_layers()
     test_unit_eval_and_train_reach_every_module()
+    test_unit_buffers_are_kept_and_not_trained()
     test_unit_a_state_dict_has_every_value_by_path_and_copies_nothing()
     test_unit_loading_copies_all_or_nothing()
     test_unit_gradients_are_forgotten_and_parameters_frozen()

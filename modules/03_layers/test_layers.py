@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tinytorch.core.layers as layers
 from tinytorch.core.activations import ReLU
-from tinytorch.core.layers import Dropout, Flatten, Linear, Module, Parameter, Sequential, uniform_parameter
+from tinytorch.core.layers import Buffer, Dropout, Flatten, Linear, Module, Parameter, Sequential, uniform_parameter
 from tinytorch.core.tensor import Tensor, from_numpy, manual_seed
 
 some_examples = settings(max_examples=30, deadline=None)
@@ -389,6 +389,38 @@ def test_a_shared_parameter_stands_under_each_of_its_names():
     net.tail = net.head
     net.head.factor = net.body.first.factor
     assert list(net.state_dict()) == [*NET_NAMES, "tail.factor"]
+
+
+@pytest.mark.exercise(*TREE, "state_dict", "load_state_dict")
+def test_buffers_are_kept_and_loaded_and_not_trained():
+    net, saved = Net(), Net()
+    for module, count in ((net, 0), (saved, 5)):
+        module.body.register_buffer("count", np.array(count))
+        module.register_buffer("table", np.arange(3), persistent=False)
+        module.register_buffer("nothing", None)
+    assert [name for name, _ in net.named_parameters()] == NET_NAMES
+    assert [name for name, _ in net.named_buffers()] == ["table", "body.count"]
+    assert len(list(net.buffers())) == 2
+    assert list(net.state_dict()) == ["body.shift", "body.count", *NET_NAMES[1:]]
+    net.load_state_dict(saved.state_dict())
+    assert isinstance(net.body.count, Buffer)
+    assert net.body.count.item() == 5
+    assert net.nothing is None
+
+
+def test_a_buffer_keeps_its_dtype_and_requires_no_gradient():
+    assert Buffer(np.array(0)).dtype == np.int64
+    assert Buffer([1.0]).dtype == np.float32
+    assert not Buffer(Tensor([1.0])).requires_grad
+    assert not Buffer([1.0], persistent=False).persistent
+
+
+def test_a_buffer_needs_a_free_name_of_an_attribute():
+    layer = Linear(2, 2)
+    with pytest.raises(KeyError, match="Linear has an attribute 'weight' already"):
+        layer.register_buffer("weight", [1.0])
+    with pytest.raises(ValueError, match=r"identifier, but got 'running\.mean'"):
+        layer.register_buffer("running.mean", [1.0])
 
 
 # Loading

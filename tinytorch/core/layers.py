@@ -15,6 +15,7 @@ from tinytorch.core.tensor import Array, Tensor, default_generator, from_numpy, 
 _T = TypeVar("_T")
 
 __all__ = [
+    "Buffer",
     "Dropout",
     "Flatten",
     "IncompatibleKeys",
@@ -166,9 +167,42 @@ class Module:
         """Set `training` to False here and in all modules below, and return this module."""
         return self.train(False)
 
+    def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
+        """Make `tensor` a buffer and assign it to the attribute `name`; None leaves the attribute None.
+
+        Raises
+        ------
+        ValueError
+            If `name` is no name of an attribute.
+        KeyError
+            If there is an attribute of this name already.
+        """
+        if not name.isidentifier():
+            raise ValueError(f"a buffer is an attribute, so its name is an identifier, but got {name!r}.")
+        if hasattr(self, name):
+            raise KeyError(f"{type(self).__name__} has an attribute {name!r} already. Choose another name.")
+        setattr(self, name, None if tensor is None else Buffer(tensor, persistent))
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Buffer]]:
+        """Yield the path and the buffer of everything that is kept and not trained; a shared one once."""
+        return first_of_each(
+            (dotted(path, name), buffer)
+            for path, module in self.named_modules(prefix)
+            for name, buffer in module._holding(Buffer)
+        )
+
+    def buffers(self) -> Iterator[Buffer]:
+        """Yield everything that is kept and not trained."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    def _kept(self) -> list[tuple[str, Tensor]]:
+        """Return what the state dict has of this module itself: its parameters, then its persistent buffers."""
+        buffers = [(name, buffer) for name, buffer in self._holding(Buffer) if buffer.persistent]
+        return [*self._holding(Parameter), *buffers]
+
     def state_dict(self) -> dict[str, Tensor]:
         """Return all values by path, detached, sharing memory with the parameters; a shared one by every path."""
-        state = {name: parameter.detach() for name, parameter in self._holding(Parameter)}
+        state = {name: tensor.detach() for name, tensor in self._kept()}
         for path, child in self._holding(Module):
             state |= {dotted(path, name): value for name, value in child.state_dict().items()}
         return state
@@ -246,6 +280,34 @@ def first_of_each(pairs: Iterable[tuple[str, _T]]) -> Iterator[tuple[str, _T]]:
 def dotted(path: str, name: str) -> str:
     """Return ``path.name``, or `name` alone below an empty path."""
     return f"{path}.{name}" if path else name
+
+
+class Buffer(Tensor):
+    """A tensor that a `Module` keeps and does not train, such as a running mean.
+
+    Parameters
+    ----------
+    data
+        The first values, copied. A tensor or an array keeps its dtype; anything else becomes float32.
+    persistent
+        Whether the state dict has it.
+
+    Notes
+    -----
+    Source: ``torch.nn.Buffer``.
+
+    Examples
+    --------
+    >>> Buffer([0.0, 0.0])
+    tensor([0., 0.])
+    """
+
+    __slots__ = ("persistent",)
+
+    def __init__(self, data: Any, persistent: bool = True) -> None:
+        dtype = data.dtype if isinstance(data, Tensor | np.ndarray | np.generic) else None
+        super().__init__(data, dtype=dtype)
+        self.persistent = persistent
 
 
 class IncompatibleKeys(NamedTuple):

@@ -7,6 +7,7 @@ from tinytorch._growing import missing_from as _missing_from
 from tinytorch.nn import functional as functional
 
 if _built("layers"):
+    from tinytorch.core.layers import Buffer as Buffer
     from tinytorch.core.layers import Dropout as Dropout
     from tinytorch.core.layers import Flatten as Flatten
     from tinytorch.core.layers import Linear as Linear
