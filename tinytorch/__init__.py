@@ -40,9 +40,13 @@ if _built("tensor"):
     from tinytorch.core.tensor import zeros as zeros
 
 if _built("autograd"):
+    from tinytorch import accelerator as accelerator
     from tinytorch import autograd as autograd
+    from tinytorch import backends as backends
+    from tinytorch import cuda as cuda
     from tinytorch import func as func
     from tinytorch import linalg as linalg
+    from tinytorch._devices import device as device
     from tinytorch.autograd import enable_grad as enable_grad
     from tinytorch.autograd import inference_mode as inference_mode
     from tinytorch.autograd import set_grad_enabled as set_grad_enabled

@@ -30,7 +30,9 @@ if _built("losses"):
 
 if _built("autograd"):
     from tinytorch.nn import hooks as _hooks
+    from tinytorch.nn import moving as _moving
 
     _hooks.add_hooks()
+    _moving.add_moving()
 
 __getattr__ = _missing_from(__name__)

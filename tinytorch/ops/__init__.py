@@ -5,6 +5,7 @@ Each joins the lessons' own in the table of module 05, so that one loop wakes th
 
 from __future__ import annotations
 
+from tinytorch._devices import add_devices
 from tinytorch.ops import (
     activations,
     arithmetic,
@@ -98,3 +99,4 @@ replace(ROWS)
 add_in_place_methods()
 add_copying()
 add_conversions()
+add_devices()
