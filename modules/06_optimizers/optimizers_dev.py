@@ -1,5 +1,5 @@
 # %% [markdown]
-"""
+r"""
 # 06 Optimizers
 A gradient says which way is down, for each parameter, at the place where you stand. It does not say how far to go. An
 optimizer decides that, and this module builds six of them. All have the same frame; each is a rule of a few lines.
@@ -9,9 +9,9 @@ optimizer decides that, and this module builds six of them. All have the same fr
 one.
 
         loss
-         |  \\                          a step:   w  <-  w - lr * gradient
+         |  \                          a step:   w  <-  w - lr * gradient
          |   o                         lr, the learning rate, says how far
-         |    \\ o
+         |    \ o
          |     '-. o      .-'
          |        '-.o.o-'
          +------------------- w

@@ -19,7 +19,7 @@ def learner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Learner:
     make_course(root, starter=True)
     monkeypatch.setattr("tito.carried.course_root", lambda: reference)
     monkeypatch.chdir(root)
-    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR"):
+    for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     return Learner(root)
 

@@ -70,7 +70,7 @@ def workspace(fresh: Path, tmp_path: Path, course: Course, monkeypatch: pytest.M
     root = tmp_path / "work"
     shutil.copytree(fresh, root)
     monkeypatch.chdir(root)
-    for name in ("COLUMNS", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
+    for name in ("COLUMNS", "LINES", "BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     return Workspace(root, course.find("05"))
 

@@ -130,6 +130,11 @@ def test_a_notebook_that_only_ran_changes_no_byte(text: str) -> None:
     assert taken_back(text, executed(as_notebook(text))) == text
 
 
+@pytest.mark.parametrize("text", ["# %%\n# %%\n", "# %%\r\n# %%\r\n", "# %% [markdown]\n# %%\n# %%\nx = 1\n"])
+def test_empty_cells_are_cells(text: str) -> None:
+    assert taken_back(text, executed(as_notebook(text))) == text
+
+
 @quick
 @given(lessons(), cells)
 def test_whatever_a_notebook_says_its_lesson_says(text: str, new: list[Key]) -> None:

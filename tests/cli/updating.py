@@ -54,7 +54,7 @@ class Clone:
     def environment(self) -> dict[str, str]:
         """What makes Python take the tool of this clone, in which nothing but the course differs from the real one."""
         return {
-            **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "FORCE_COLOR")},
+            **{name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "FORCE_COLOR")},
             "PYTHONPATH": str(self.root / "tool"),
             "PYTHONDONTWRITEBYTECODE": "1",
         }

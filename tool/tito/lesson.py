@@ -20,7 +20,7 @@ from tito.errors import TitoError
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 # A cell begins here; `# %%time` is a comment, or a notebook's magic taken out of use.
-CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?P<rest>\s.*)?$", re.MULTILINE)
+CELL = re.compile(r"^# %%(?P<markdown> \[markdown\])?(?P<rest>[^\S\n].*)?$", re.MULTILINE)
 # What a learner is given in the place of an answer; the error that it raises is recognised by its words.
 _STUB = 'raise NotImplementedError("exercise {name}: write it in {path}")'
 STUB_MESSAGE = re.compile(r"exercise (?P<name>\w+): write it in (?P<path>\S+\.py)")

@@ -189,7 +189,7 @@ def _render(cell: Any) -> str:
     kind, source, tags = _key(cell)
     opens, quotes = _written(cell)
     if kind != "code" and quotes != "#" and '"""' not in source:
-        quotes = 'r"""' if "\\" in source else quotes  # a backslash would begin an escape in a plain string
+        quotes = _quotes(source) if quotes == '"""' else quotes
         return f'{opens}\n{quotes}\n{source}\n"""'
     jupytext = _jupytext()
     one = jupytext.reads("", fmt=_FORMAT)
@@ -198,6 +198,11 @@ def _render(cell: Any) -> str:
     one["metadata"] = {"jupytext": options}
     text = _body(str(jupytext.writes(one, fmt=_FORMAT))).translate(_SHOW)
     return opens + text.removeprefix(_OPENS[kind])
+
+
+def _quotes(prose: str) -> str:
+    """Return what prose usually stands in: a backslash would begin an escape in a plain string."""
+    return 'r"""' if "\\" in prose else '"""'
 
 
 def _opens(kind: str, tags: tuple[str, ...]) -> str:
@@ -250,8 +255,9 @@ def as_notebook(text: str) -> Any:
         cell["metadata"] = {"tags": read["tags"]} if "tags" in read else {}
         if same and CELL.match(chunks[number]):
             usual, opens = _opens(cell["cell_type"], _key(cell)[2]), chunks[number].split("\n")[0].rstrip("\r")
-            quotes = '"""' if cell["cell_type"] == "code" else read.get("cell_marker", "#")
-            if opens != usual or quotes != '"""':
+            code, usually = cell["cell_type"] == "code", _quotes(cell["source"])
+            quotes = usually if code else read.get("cell_marker", "#")
+            if opens != usual or quotes != usually:
                 cell["metadata"]["lesson"] = {"usual": usual, "opens": opens, "quotes": quotes}
     notebook["metadata"] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
