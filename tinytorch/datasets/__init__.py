@@ -1,4 +1,4 @@
-"""Data sets that come with the package."""
+"""Data sets: digits that come with the package, and larger ones that are fetched when `download=True` is passed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tinytorch.core.tensor import Tensor
+from tinytorch.datasets._files import DatasetError as DatasetError
+from tinytorch.datasets._images import CIFAR10 as CIFAR10
+from tinytorch.datasets._images import MNIST as MNIST
+from tinytorch.datasets._images import FashionMNIST as FashionMNIST
+from tinytorch.datasets._text import TinyShakespeare as TinyShakespeare
+from tinytorch.datasets._text import tiny_shakespeare as tiny_shakespeare
 
 _FOLDER = Path(__file__).parent
 

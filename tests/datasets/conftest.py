@@ -1,0 +1,31 @@
+"""A mirror on this machine, short limits, and no way to anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tinytorch.datasets import _download
+from tinytorch.datasets._images import FashionMNIST
+
+from .server import Mirror
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    """A server that a test fills with files and plans."""
+    server = Mirror()
+    yield server
+    server.close()
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep a test from this machine's own data sets, proxies and long limits."""
+    for name in ("TINYTORCH_DATA", "http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "caches"))
+    monkeypatch.setattr(FashionMNIST, "system_folders", ())
+    monkeypatch.setattr(_download, "LIMITS", _download.Limits(connect=0.5, stall=0.3))
