@@ -191,6 +191,16 @@ def endless_head(handler: Handler, body: bytes) -> None:
         handler.wfile.flush()
 
 
+def endless_chunk(handler: Handler, body: bytes) -> None:
+    """Announce a chunk at endless length: each read succeeds, and no byte of the file comes."""
+    handler.protocol_version = "HTTP/1.1"
+    handler.head(200, Transfer_Encoding="chunked", Connection="close")
+    handler.wfile.write(b"1000;")
+    while not handler.server.closing.wait(0.02):
+        handler.wfile.write(b".")
+        handler.wfile.flush()
+
+
 def corrupt(handler: Handler, body: bytes) -> None:
     """Send the file with one bit changed."""
     middle = len(body) // 2
@@ -213,6 +223,13 @@ def wrong_range(handler: Handler, body: bytes) -> None:
     """Answer with another part than the one that was asked for."""
     handler.head(206, Content_Length=len(body), Content_Range=f"bytes 0-{len(body) - 1}/{len(body)}")
     handler.wfile.write(body)
+
+
+def range_of_another_file(handler: Handler, body: bytes) -> None:
+    """Answer with the part that was asked for, but of a file that has grown."""
+    start = handler.first_byte()
+    handler.head(206, Content_Length=len(body) - start, Content_Range=f"bytes {start}-{len(body)}/{len(body) + 1}")
+    handler.wfile.write(body[start:])
 
 
 def garbage(handler: Handler, body: bytes) -> None:

@@ -48,8 +48,8 @@ def left(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "answer",
-    [does.whole, does.ignoring_ranges, does.without_length, does.in_chunks, does.steadily(0.1, 6)],
-    ids=["whole", "ignoring ranges", "without length", "in chunks", "slow but steady"],
+    [does.whole, does.ignoring_ranges, does.without_length, does.in_chunks],
+    ids=["whole", "ignoring ranges", "without length", "in chunks"],
 )
 def test_a_file_arrives_as_it_is(mirror: Mirror, tmp_path: Path, answer: Answer) -> None:
     folder = tmp_path / "data" / "new"
@@ -59,31 +59,22 @@ def test_a_file_arrives_as_it_is(mirror: Mirror, tmp_path: Path, answer: Answer)
     assert len(mirror.requests) == 1
 
 
+def test_what_comes_slowly_but_steadily_has_not_stalled(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_download, "LIMITS", _download.Limits(stall=1.0))
+    fetch_quietly(file(NAME, BODY, mirror.publish("/a", BODY, does.steadily(0.2, 6))), tmp_path)
+    assert (tmp_path / NAME).read_bytes() == BODY
+    assert len(mirror.requests) == 1
+
+
 def test_an_empty_file_is_a_file(mirror: Mirror, tmp_path: Path) -> None:
     fetch_quietly(file(NAME, b"", mirror.publish("/a", b"")), tmp_path)
     assert (tmp_path / NAME).read_bytes() == b""
 
 
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        (does.status(404), "HTTP 404 Not Found"),
-        (does.status(500), "HTTP 500 Internal Server Error"),
-        (does.status(204), "HTTP 204 No Content"),
-        (does.corrupt, "sent a damaged file, SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}"),
-        (does.longer, "sent more than the 300,000 bytes of the file"),
-        (does.another_file, "offers a file of 27 bytes, expected 300,000"),
-        (does.garbage, "BadStatusLine: 220 mail.example ESMTP"),
-        (does.after(0, does.hang_up), "the connection ended after 0 of 300,000 bytes"),
-        (does.after(0, does.stall), r"stalled: no byte in 0\.3 s"),
-        (does.stall, r"no answer within 0\.5 s"),
-        (does.endless_head, r"no answer within 0\.5 s"),
-        (does.redirect("http://a..b/"), "label"),
-        (does.redirect("file:///etc/passwd"), "HTTP 302"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_a_mirror_cannot_do_the_next_one_does(mirror: Mirror, tmp_path: Path, answer: Answer, why: str) -> None:
+def check_that_the_next_mirror_is_asked(mirror: Mirror, tmp_path: Path, answer: Answer, why: str) -> None:
+    """Fetch beside a mirror that can and fail without one."""
     bad, good = mirror.publish("/bad", BODY, answer), mirror.publish("/good", BODY)
     fetch_quietly(file(NAME, BODY, bad, good), tmp_path)
     assert (tmp_path / NAME).read_bytes() == BODY
@@ -98,9 +89,55 @@ def test_what_a_mirror_cannot_do_the_next_one_does(mirror: Mirror, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (does.status(404), "HTTP 404 Not Found"),
+        (does.status(500), "HTTP 500 Internal Server Error"),
+        (does.status(204), "HTTP 204 No Content"),
+        (does.corrupt, "sent a damaged file, SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}"),
+        (does.longer, "sent more than the 300,000 bytes of the file"),
+        (does.another_file, "offers a file of 27 bytes, expected 300,000"),
+        (does.garbage, "BadStatusLine: 220 mail.example ESMTP"),
+        (does.after(0, does.hang_up), "the connection ended after 0 of 300,000 bytes"),
+        (does.redirect("http://a..b/"), "label"),
+        (does.redirect("file:///etc/passwd"), "HTTP 302"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_mirror_cannot_do_the_next_one_does(mirror: Mirror, tmp_path: Path, answer: Answer, why: str) -> None:
+    check_that_the_next_mirror_is_asked(mirror, tmp_path, answer, why)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (does.after(0, does.stall), r"stalled: no byte in 0\.4 s"),
+        (does.endless_chunk, r"stalled: no byte in 0\.4 s"),
+        (does.stall, r"no answer within 0\.5 s"),
+        (does.endless_head, r"no answer within 0\.5 s"),
+    ],
+    ids=["body", "endless chunk", "head", "endless head"],
+)
+def test_a_mirror_that_does_not_answer_is_left_for_the_next(
+    mirror: Mirror, tmp_path: Path, answer: Answer, why: str
+) -> None:
+    check_that_the_next_mirror_is_asked(mirror, tmp_path, answer, why)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_thread_that_waits_in_vain_comes_to_an_end(mirror: Mirror, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no answer"):
+        fetch_quietly(file(NAME, BODY, mirror.publish("/a", BODY, does.stall)), tmp_path)
+    wait_until(lambda: "tinytorch download" not in {thread.name for thread in threading.enumerate()})
+    assert not mirror.closing.is_set()  # the server had not let go of it
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
     ("end", "why"),
     [
-        (does.stall, r"stalled: no byte in 0\.3 s"),
+        (does.stall, r"stalled: no byte in 0\.4 s"),
         (does.hang_up, "the connection ended after 100,000 of 300,000 bytes"),
         (does.reset, "the connection broke: .*reset"),
     ],
@@ -147,7 +184,7 @@ def test_a_server_that_knows_no_ranges_starts_over(mirror: Mirror, tmp_path: Pat
     assert [request.headers["Range"] for request in mirror.requests] == ["bytes=1000-"]
 
 
-@pytest.mark.parametrize("answer", [does.status(416), does.wrong_range, does.status(206)])
+@pytest.mark.parametrize("answer", [does.status(416), does.wrong_range, does.range_of_another_file, does.status(206)])
 def test_a_server_that_cannot_go_on_is_asked_for_the_whole(mirror: Mirror, tmp_path: Path, answer: Answer) -> None:
     (tmp_path / f"{NAME}.part").write_bytes(BODY[:1000])
     fetch_quietly(file(NAME, BODY, mirror.publish("/a", BODY, answer)), tmp_path)
@@ -418,6 +455,21 @@ def test_a_terminal_shows_one_line_that_changes(
     assert arrived == sorted(arrived)
     assert re.fullmatch(r"Fetched numbers\.bin in \d+ s", last)
     assert end == ""
+
+
+def test_a_terminal_is_written_to_ten_times_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, clock = Terminal(), iter([100.0, 100.0, 100.05, 100.2, 100.25, 103.0])
+    monkeypatch.setattr(_download.time, "monotonic", lambda: next(clock))
+    screen = _download.Screen(terminal)
+    screen.begin(file(NAME, BODY), "http://data.invalid/a", 0)
+    for received in (10_000, 20_000, 100_000, 110_000, 150_000):
+        screen.at(received)
+    shown = [state.rstrip() for state in terminal.getvalue().split("\r")[1:]]
+    assert shown == [
+        "10.0 kB of 300.0 kB, 10.0 MB/s, 0 s left",
+        "100.0 kB of 300.0 kB, 500.0 kB/s, 0 s left",
+        "150.0 kB of 300.0 kB, 50.0 kB/s, 3 s left",
+    ]
 
 
 def test_a_pipe_gets_a_line_at_the_start_and_one_at_the_end(

@@ -144,11 +144,11 @@ def _receive(url: str, file: File, part: Path, start: int, screen: Screen) -> No
     """Append what is missing of `file` to `part`, or write it from the start where the server knows no ranges."""
     headers = {"User-Agent": "tinytorch"} | ({"Range": f"bytes={start}-"} if start else {})
     request = urllib.request.Request(url, headers=headers)
+    screen.begin(file, url, start)
     with _Worker() as worker:
         response = _open(worker, request, part)
-        start = _first_byte(response, file, start, part)
-        received = start
-        screen.begin(file, url, start)
+        received = start = _first_byte(response, file, start, part)
+        screen.count_from(start)
         with part.open("ab" if start else "wb") as out:
             while piece := _next_piece(worker, response, file, received - start):
                 received += len(piece)
@@ -245,7 +245,7 @@ class _Worker:
         self._tasks: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[tuple[Any, Exception | None]] = queue.SimpleQueue()
         self._last: Callable[[], None] = lambda: None
-        threading.Thread(target=self._work, daemon=True).start()
+        threading.Thread(target=self._work, name="tinytorch download", daemon=True).start()
 
     def __enter__(self) -> _Worker:
         return self
@@ -327,10 +327,15 @@ class Screen:
 
     def begin(self, file: File, url: str, start: int) -> None:
         """Say what comes from where."""
-        self._file, self._start, self._began, self._shown = file, start, time.monotonic(), -1.0
+        self._file = file
+        self.count_from(start)
         host = urllib.parse.urlsplit(url).netloc
         going_on = f", going on after {_amount(start)}" if start else ""
         self.line(f"Fetching {file.name} ({_amount(file.size)}) from {host}{going_on}")
+
+    def count_from(self, start: int) -> None:
+        """Begin to measure: bytes from `start` come now."""
+        self._start, self._began, self._shown = start, time.monotonic(), -1.0
 
     def at(self, received: int) -> None:
         """Show how far it is, ten times a second at most."""
