@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,7 @@ def test_idx_of_single_values_and_of_nothing(tmp_path: Path) -> None:
         (PLAIN + b"\0", r"should hold 24 values by its head, but holds more\."),
         (idx([2**32 - 1, 2, 3], VALUES), r"should hold 25,769,803,770 values by its head, but holds only 24\."),
     ],
+    ids=["empty", "type", "axes", "head", "shape", "short", "long", "huge"],
 )
 def test_an_idx_file_that_is_not_as_it_says_is_an_error(tmp_path: Path, body: bytes, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
@@ -145,6 +147,17 @@ def test_an_archive_with_other_contents_is_an_error(tmp_path: Path, members: dic
     path.write_bytes(archive(members))
     with pytest.raises(DatasetError, match=message):
         read_cifar(path, NAMES)
+
+
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_what_is_no_file_in_an_archive_is_not_followed(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "file.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo("first.bin")
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member)
+    with pytest.raises(DatasetError, match=r"does not contain first\.bin"):
+        read_cifar(path, ["first.bin"])
 
 
 @given(place=st.integers(0, 2**32), flip=st.integers(0, 255))

@@ -137,7 +137,7 @@ def _transfer(url: str, file: File, part: Path, screen: Screen) -> None:
     if came != file.sha256:
         part.unlink()
         # The beginning may be another mirror's fault: then this one has a second chance, from the start.
-        raise _Failure(f"sent a damaged file, SHA-256 {came}, expected {file.sha256}", again=start > 0)
+        raise _Failure(f"what came is damaged: its SHA-256 is {came}, expected {file.sha256}", again=start > 0)
 
 
 def _receive(url: str, file: File, part: Path, start: int, screen: Screen) -> None:
@@ -184,7 +184,7 @@ def _open(worker: _Worker, request: urllib.request.Request, part: Path) -> http.
             raise _Failure(
                 "cannot go on where the last attempt stopped (HTTP 416); starting over", again=True
             ) from None
-        raise _Failure(f"HTTP {error.code} {error.reason}") from None
+        raise _Failure(f"HTTP {error.code} {' '.join(str(error.reason).split())}") from None
     except TimeoutError:
         raise _Failure(f"no answer within {LIMITS.connect:g} s") from None
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: sent on to no proper address
