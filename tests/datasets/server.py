@@ -207,9 +207,11 @@ def corrupt(handler: Handler, body: bytes) -> None:
     whole(handler, body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :])
 
 
-def longer(handler: Handler, body: bytes) -> None:
-    """Send more than the file, and do not say how much."""
-    without_length(handler, body + b"and more")
+def endless(handler: Handler, body: bytes) -> None:
+    """Send the file and more, without end, and do not say how much."""
+    handler.head(200)
+    while not handler.server.closing.is_set():
+        handler.wfile.write(body)
 
 
 def another_file(handler: Handler, body: bytes) -> None:

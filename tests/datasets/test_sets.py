@@ -240,9 +240,9 @@ def test_what_the_system_has_is_used_and_may_be_packed_otherwise(
 def test_the_folder_is_the_one_given_or_named_or_among_the_caches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert data_folder() == tmp_path / "caches" / "tinytorch"
+    assert data_folder() == user_caches() / "tinytorch"
     monkeypatch.setenv("TINYTORCH_DATA", "")
-    assert data_folder() == tmp_path / "caches" / "tinytorch"
+    assert data_folder() == user_caches() / "tinytorch"
     monkeypatch.setenv("TINYTORCH_DATA", str(tmp_path / "named"))
     assert data_folder() == tmp_path / "named"
     assert data_folder("given") == Path("given")

@@ -128,15 +128,12 @@ class _Failure(Exception):  # noqa: N818 - it ends an attempt, not the download
 def _transfer(url: str, file: File, part: Path, screen: Screen) -> None:
     """Bring `part` to its full length from `url`, and check it."""
     start = part.stat().st_size if part.exists() else 0
-    if start > file.size:
-        part.unlink()
-        start = 0
     if start < file.size or not part.exists():
         _receive(url, file, part, start, screen)
     came = checksum(part)
     if came != file.sha256:
         part.unlink()
-        # The beginning may be another mirror's fault: then this one has a second chance, from the start.
+        # What was there before may be to blame: then this mirror has a second chance, from the start.
         raise _Failure(f"what came is damaged: its SHA-256 is {came}, expected {file.sha256}", again=start > 0)
 
 
