@@ -12,6 +12,7 @@ import numpy as _np
 
 from tinytorch import nn as nn
 from tinytorch import optim as optim
+from tinytorch import utils as utils
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from
 
@@ -27,6 +28,7 @@ inf, nan, pi, e, newaxis = _np.inf, _np.nan, _np.pi, _np.e, None
 
 if _built("tensor"):
     from tinytorch import datasets as datasets
+    from tinytorch import transforms as transforms
     from tinytorch.core.tensor import Tensor as Tensor
     from tinytorch.core.tensor import arange as arange
     from tinytorch.core.tensor import eye as eye

@@ -46,7 +46,6 @@ def _operations(package: str) -> set[str]:
         "autograd",
         "func",
         "linalg",
-        "utils",
         "viz",
         "enable_grad",
         "set_grad_enabled",

@@ -1,0 +1,1298 @@
+# Exported from modules/08_dataloader/dataloader_dev.py by tito export; edit it there.
+"""Data, a batch at a time: datasets, samplers, collation, and a loader with worker processes."""
+
+from __future__ import annotations
+
+import bisect
+import copy
+import itertools
+import math
+import multiprocessing
+import multiprocessing.context
+import os
+import pickle
+import queue
+import random
+import signal
+import sys
+import threading
+import time
+import traceback
+import warnings
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from tinytorch.core.tensor import Array, Tensor, default_generator, from_numpy, manual_seed, tensor
+
+__all__ = [
+    "PATIENCE",
+    "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
+    "DataLoader",
+    "Dataset",
+    "End",
+    "Failure",
+    "FetcherMaker",
+    "IterableDataset",
+    "Job",
+    "MapFetcher",
+    "RandomSampler",
+    "Rows",
+    "Sampler",
+    "SequentialSampler",
+    "StreamFetcher",
+    "Subset",
+    "SubsetRandomSampler",
+    "Task",
+    "TensorDataset",
+    "WeightedRandomSampler",
+    "Worker",
+    "WorkerBatches",
+    "WorkerInfo",
+    "Workers",
+    "arrivals",
+    "check_choices",
+    "check_count",
+    "check_generator",
+    "check_lengths",
+    "check_workers",
+    "column",
+    "context_of",
+    "culprit",
+    "default_collate",
+    "default_convert",
+    "draw_seed",
+    "failure",
+    "fresh_generator",
+    "get_worker_info",
+    "in_order",
+    "length",
+    "like",
+    "messages",
+    "random_split",
+    "run_worker",
+    "samples_of",
+    "seed_worker",
+    "split_lengths",
+    "stack",
+    "stop",
+    "without_interrupts",
+    "work",
+]
+
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+
+def length(data: Any) -> int:
+    """Return ``len(data)``; the error says what a dataset needs."""
+    try:
+        return len(data)
+    except TypeError as error:
+        raise TypeError(
+            f"{type(data).__name__} does not say how many samples it has: {error}. Give it a __len__(), or make it an "
+            "IterableDataset if nobody can know."
+        ) from None
+
+
+class Dataset(Generic[_T_co]):
+    """Samples with numbers: a subclass writes ``__getitem__(index)`` and ``__len__()``.
+
+    It may also write ``__getitems__(indices)``, which returns the list of several samples, where that is cheaper than
+    one after the other.
+
+    Notes
+    -----
+    Source: ``torch.utils.data.Dataset``.
+
+    Examples
+    --------
+    >>> class Squares(Dataset):
+    ...     def __getitem__(self, index):
+    ...         return index, index**2
+    ...
+    ...     def __len__(self):
+    ...         return 4
+    >>> for batch in DataLoader(Squares(), batch_size=2):
+    ...     print(batch)
+    [tensor([0, 1]), tensor([0, 1])]
+    [tensor([2, 3]), tensor([4, 9])]
+    """
+
+    def __getitem__(self, index: Any) -> _T_co:
+        raise NotImplementedError(f"{type(self).__name__} has no __getitem__(index).")
+
+    def __add__(self, other: Dataset[Any]) -> Dataset[Any]:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset[_T_co]):
+    """Samples that come one after the other, without numbers: a subclass writes ``__iter__()``.
+
+    Each worker process iterates over a copy of its own. Ask `get_worker_info` in ``__iter__`` which part is this
+    worker's, or every sample comes once from each.
+    """
+
+    def __iter__(self) -> Iterator[_T_co]:
+        raise NotImplementedError(f"{type(self).__name__} has no __iter__().")
+
+    def __add__(self, other: Dataset[Any]) -> Dataset[Any]:
+        return ChainDataset([self, other])
+
+
+class ConcatDataset(Dataset[_T_co]):
+    """Several datasets, one after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset[_T_co]]) -> None:
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset got no datasets. Give it a list of at least one.")
+        if any(isinstance(dataset, IterableDataset) for dataset in self.datasets):
+            raise ValueError("ConcatDataset needs samples with numbers. Use ChainDataset for an IterableDataset.")
+        self.cumulative_sizes = list(itertools.accumulate(length(dataset) for dataset in self.datasets))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> _T_co:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"there is no sample {index} in a dataset of {len(self)}.")
+        index %= len(self)
+        which = bisect.bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+
+class ChainDataset(IterableDataset[_T_co]):
+    """Several streams, one after the other."""
+
+    def __init__(self, datasets: Iterable[Dataset[_T_co]]) -> None:
+        self.datasets = list(datasets)
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise TypeError(f"ChainDataset joins IterableDatasets, but got {type(dataset).__name__}.")
+
+    def __iter__(self) -> Iterator[_T_co]:
+        return itertools.chain.from_iterable(dataset for dataset in self.datasets)  # type: ignore[misc]
+
+    def __len__(self) -> int:
+        return sum(length(dataset) for dataset in self.datasets)
+
+
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
+    """Rows of tensors: sample i is row i of each.
+
+    Parameters
+    ----------
+    tensors
+        With equally many rows. They are not copied.
+
+    Raises
+    ------
+    TypeError
+        If something is no tensor.
+    ValueError
+        If there is no tensor, or if they have different numbers of rows.
+
+    Examples
+    --------
+    >>> dataset = TensorDataset(Tensor([[1, 2], [3, 4]]), Tensor([5, 6]))
+    >>> dataset[1]
+    (tensor([3., 4.]), tensor(6.))
+    """
+
+    def __init__(self, *tensors: Tensor) -> None:
+        for t in tensors:
+            if not isinstance(t, Tensor):
+                raise TypeError(f"TensorDataset holds tensors, but got {type(t).__name__}. Wrap it: tensor(...).")
+        shapes = [t.shape for t in tensors]
+        if not shapes or () in shapes or len({shape[0] for shape in shapes}) > 1:
+            raise ValueError(f"TensorDataset needs tensors with equally many rows, but got shapes {shapes}.")
+        self.tensors = tensors
+
+    def __getitem__(self, index: Any) -> tuple[Tensor, ...]:
+        return tuple(t[index] for t in self.tensors)
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+    def __getitems__(self, indices: Sequence[int]) -> Rows:
+        """Return several samples, by one index into each tensor."""
+        return Rows(self[list(indices)])
+
+
+class Subset(Dataset[_T_co]):
+    """Some samples of a dataset, by their numbers."""
+
+    def __init__(self, dataset: Dataset[_T_co], indices: Sequence[int]) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    def __getitem__(self, index: int) -> _T_co:
+        return self.dataset[self.indices[index]]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitems__(self, indices: Sequence[int]) -> Sequence[_T_co]:
+        """Return several samples, all at once if the dataset can."""
+        return samples_of(self.dataset, [self.indices[i] for i in indices])
+
+
+def samples_of(dataset: Any, indices: Sequence[int]) -> Sequence[Any]:
+    """Return several samples of a dataset: by its ``__getitems__`` if it has one, or one after the other.
+
+    A subclass that writes `__getitem__` alone means it: then an inherited ``__getitems__`` does not count.
+    """
+    for kind in type(dataset).__mro__:
+        if "__getitems__" in vars(kind):
+            samples: Sequence[Any] = dataset.__getitems__(indices)
+            return samples
+        if "__getitem__" in vars(kind):
+            break
+    return [dataset[i] for i in indices]
+
+
+def check_generator(generator: Any) -> np.random.Generator | None:
+    """Return `generator`, which has to be one of NumPy's, or None for the one of this package."""
+    if generator is not None and not isinstance(generator, np.random.Generator):
+        raise TypeError(
+            f"generator has to be a np.random.Generator or None, but got {type(generator).__name__}. "
+            "Use np.random.default_rng(seed)."
+        )
+    return generator
+
+
+def split_lengths(count: int, fractions: Sequence[float]) -> list[int]:
+    """Return lengths that sum up to `count`; what rounding leaves over goes to the first ones, one each."""
+    for i, fraction in enumerate(fractions):
+        if not 0 <= fraction <= 1:
+            raise ValueError(f"random_split: fraction {i} is {fraction}, not between 0 and 1.")
+    lengths = [math.floor(count * fraction) for fraction in fractions]
+    for i in range(count - sum(lengths)):
+        lengths[i % len(lengths)] += 1
+    for i, n in enumerate(lengths):
+        if n == 0:
+            warnings.warn(f"random_split: part {i} has no samples.", stacklevel=3)
+    return lengths
+
+
+def random_split(
+    dataset: Dataset[_T], lengths: Sequence[float], generator: np.random.Generator | None = None
+) -> list[Subset[_T]]:
+    """Split a dataset by chance into parts that share nothing.
+
+    Parameters
+    ----------
+    dataset
+        What to split.
+    lengths
+        How many samples each part shall have, or fractions that sum up to 1.
+    generator
+        Where the permutation is drawn; the generator of this package if it is None.
+
+    Raises
+    ------
+    ValueError
+        If the lengths do not sum up to the number of samples.
+
+    Examples
+    --------
+    >>> train, test = random_split(TensorDataset(Tensor([1, 2, 3, 4, 5])), [0.8, 0.2])
+    >>> len(train), len(test)
+    (4, 1)
+    """
+    count = length(dataset)
+    if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
+        lengths = split_lengths(count, lengths)
+    if sum(lengths) != count or min(lengths) < 0 or not all(isinstance(n, int) for n in lengths):
+        raise ValueError(
+            f"random_split: lengths {list(lengths)} do not sum up to the {count} samples of the dataset. "
+            "Use such lengths, or fractions that sum up to 1."
+        )
+    permutation = (check_generator(generator) or default_generator()).permutation(count).tolist()
+    ends = list(itertools.accumulate(int(n) for n in lengths))
+    return [Subset(dataset, permutation[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+class Sampler(Generic[_T_co]):
+    """An order of samples: a subclass writes ``__iter__()``, and ``__len__()`` if it can say how many."""
+
+    def __iter__(self) -> Iterator[_T_co]:
+        raise NotImplementedError(f"{type(self).__name__} has no __iter__().")
+
+
+class SequentialSampler(Sampler[int]):
+    """All samples in the order of their numbers."""
+
+    def __init__(self, data_source: Any) -> None:
+        self.data_source = data_source
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(length(self.data_source)))
+
+    def __len__(self) -> int:
+        return length(self.data_source)
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise a ValueError unless `value` is an integer above 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        raise ValueError(f"{name} must be an integer above 0, but got {value!r}.")
+
+
+def fresh_generator(generator: np.random.Generator | None) -> np.random.Generator:
+    """Return `generator`; if it is None a new one, with a seed from the generator of this package."""
+    return generator if generator is not None else np.random.default_rng(draw_seed(None))
+
+
+def draw_seed(generator: np.random.Generator | None) -> int:
+    """Return a number of 63 random bits."""
+    return int((generator if generator is not None else default_generator()).integers(2**63))
+
+
+class RandomSampler(Sampler[int]):
+    """Samples in a random order, a new one each time.
+
+    Parameters
+    ----------
+    data_source
+        A dataset.
+    replacement
+        Whether a sample may come again before all have come.
+    num_samples
+        How many numbers an epoch has; as many as there are samples if it is None.
+    generator
+        Where they are drawn.
+    """
+
+    def __init__(
+        self,
+        data_source: Any,
+        replacement: bool = False,
+        num_samples: int | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> None:
+        if not isinstance(replacement, bool):
+            raise TypeError(f"replacement must be True or False, but got {replacement!r}.")
+        self.data_source = data_source
+        self.replacement = replacement
+        self._num_samples = num_samples
+        self.generator = check_generator(generator)
+        check_count("num_samples", self.num_samples)
+
+    @property
+    def num_samples(self) -> int:
+        """How many numbers an epoch has."""
+        return length(self.data_source) if self._num_samples is None else self._num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        generator, count = fresh_generator(self.generator), length(self.data_source)
+        if self.replacement:
+            yield from generator.integers(count, size=self.num_samples).tolist()
+        else:
+            for start in range(0, self.num_samples, count):
+                yield from generator.permutation(count)[: self.num_samples - start].tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class SubsetRandomSampler(Sampler[int]):
+    """Some samples in a random order, a new one each time."""
+
+    def __init__(self, indices: Sequence[int], generator: np.random.Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = check_generator(generator)
+
+    def __iter__(self) -> Iterator[int]:
+        for i in fresh_generator(self.generator).permutation(len(self.indices)).tolist():
+            yield self.indices[i]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Samples drawn with a probability each.
+
+    Parameters
+    ----------
+    weights
+        One for each sample, 0 or more; they need not sum up to 1.
+    num_samples
+        How many numbers an epoch has.
+    replacement
+        Whether a sample may come again.
+    generator
+        Where they are drawn.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Tensor | Array,
+        num_samples: int,
+        replacement: bool = True,
+        generator: np.random.Generator | None = None,
+    ) -> None:
+        check_count("num_samples", num_samples)
+        if not isinstance(replacement, bool):
+            raise ValueError(f"replacement must be True or False, but got {replacement!r}.")
+        self.weights = Tensor(weights, dtype=np.float64)
+        if self.weights.ndim != 1:
+            raise ValueError(f"weights must be a list of numbers, but got shape {self.weights.shape}.")
+        array = self.weights.data
+        if not (np.isfinite(array).all() and (array >= 0).all() and array.any()):
+            raise ValueError("weights must be finite, 0 or more, and one of them above 0.")
+        if not replacement and num_samples > np.count_nonzero(array):
+            raise ValueError(
+                f"{num_samples} different samples cannot be drawn: only {np.count_nonzero(array)} have a weight above "
+                "0. Draw fewer, or with replacement."
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = check_generator(generator)
+
+    def __iter__(self) -> Iterator[int]:
+        chances = self.weights.data / self.weights.data.sum()
+        generator = fresh_generator(self.generator)
+        yield from generator.choice(len(chances), self.num_samples, self.replacement, chances).tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class BatchSampler(Sampler[list[int]]):
+    """Numbers of another sampler, in lists.
+
+    Examples
+    --------
+    >>> list(BatchSampler(SequentialSampler(range(7)), batch_size=3, drop_last=False))
+    [[0, 1, 2], [3, 4, 5], [6]]
+    """
+
+    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+        check_count("batch_size", batch_size)
+        if not isinstance(drop_last, bool):
+            raise ValueError(f"drop_last must be True or False, but got {drop_last!r}.")
+        self.sampler = sampler
+        self.batch_size = batch_size
+        self.drop_last = drop_last
+
+    def __iter__(self) -> Iterator[list[int]]:
+        numbers = iter(self.sampler)
+        while batch := list(itertools.islice(numbers, self.batch_size)):
+            if self.drop_last and len(batch) < self.batch_size:
+                return
+            yield batch
+
+    def __len__(self) -> int:
+        count = length(self.sampler)
+        return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
+
+
+def stack(arrays: Sequence[Array]) -> Tensor:
+    """Return arrays of one shape side by side, on a new first axis.
+
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
+    TypeError
+        If they do not hold numbers.
+    """
+    shape = arrays[0].shape
+    for i, array in enumerate(arrays):
+        if array.shape != shape:
+            raise ValueError(
+                f"default_collate: sample 0 has shape {shape}, but sample {i} has {array.shape}. A batch needs equal "
+                "shapes: crop, pad or resize in the dataset, or give the DataLoader a collate_fn that does."
+            )
+    if arrays[0].dtype.kind not in "biuf":
+        raise TypeError(f"default_collate: a batch holds numbers, but sample 0 is an array of {arrays[0].dtype}.")
+    return from_numpy(np.array(arrays))
+
+
+def like(first: Mapping[Any, Any], entries: dict[Any, Any]) -> Any:
+    """Return a mapping of the type of `first` with other entries; a dict where the type does not let itself be made."""
+    if isinstance(first, MutableMapping):
+        clone = copy.copy(first)
+        clone.update(entries)
+        return clone
+    try:
+        return type(first)(entries)  # type: ignore[call-arg]
+    except TypeError:
+        return entries
+
+
+def column(samples: Sequence[Mapping[Any, Any]], key: Any) -> list[Any]:
+    """Return the entries of all samples under a key."""
+    for i, sample in enumerate(samples):
+        if key not in sample:
+            raise KeyError(f"default_collate: sample 0 has the key {key!r}, but sample {i} has only {list(sample)}.")
+    return [sample[key] for sample in samples]
+
+
+def check_lengths(samples: Sequence[Sequence[Any]]) -> None:
+    """Raise a ValueError unless all samples have as many parts as the first."""
+    for i, sample in enumerate(samples):
+        if len(sample) != len(samples[0]):
+            raise ValueError(
+                f"default_collate: sample 0 has {len(samples[0])} parts, but sample {i} has {len(sample)}. They must "
+                "be equal; lists of different lengths need a collate_fn that pads them."
+            )
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Return samples as a batch: tensors with one more axis, in the structure that each sample has.
+
+    Parameters
+    ----------
+    batch
+        Samples of one kind: tensors, arrays, numbers, texts, or mappings, tuples and lists of these.
+
+    Returns
+    -------
+    object
+        Tensors for tensors, arrays and numbers; lists for texts, tuples and lists; mappings and named tuples of the
+        type that the samples have.
+
+    Raises
+    ------
+    ValueError
+        If shapes or lengths differ, or if the batch is empty.
+    TypeError
+        If a sample holds something else.
+
+    Examples
+    --------
+    >>> default_collate([(1, "a"), (2, "b")])
+    [tensor([1, 2]), ('a', 'b')]
+    >>> default_collate([{"x": 0.5}, {"x": 1.5}])
+    {'x': tensor([0.5, 1.5], dtype=float64)}
+    """
+    if isinstance(batch, Rows):
+        return list(batch.columns)
+    if not len(batch):
+        raise ValueError("default_collate: there are no samples in this batch. Does the sampler yield an empty list?")
+    first = batch[0]
+    if isinstance(first, Tensor):
+        if any(t.requires_grad for t in batch):
+            return np.stack(batch)  # the package's operation, which keeps the gradients
+        return stack([t.data for t in batch])
+    if isinstance(first, np.ndarray):
+        return stack(batch)
+    if isinstance(first, np.bool_ | np.number):
+        return from_numpy(np.array(batch))
+    if isinstance(first, float):
+        return from_numpy(np.array(batch, np.float64))
+    if isinstance(first, int):
+        return tensor(list(batch))
+    if isinstance(first, str | bytes):
+        return batch
+    if isinstance(first, Mapping):
+        return like(first, {key: default_collate(column(batch, key)) for key in first})
+    if isinstance(first, Sequence):
+        check_lengths(batch)
+        columns = [default_collate(parts) for parts in zip(*batch, strict=True)]
+        return type(first)(*columns) if hasattr(first, "_fields") else columns
+    raise TypeError(
+        f"default_collate lays tensors, arrays, numbers, texts, mappings and sequences side by side, but got "
+        f"{type(first).__name__}. Give the DataLoader a collate_fn that knows what to do with it."
+    )
+
+
+def default_convert(sample: Any) -> Any:
+    """Return a sample with its arrays as tensors; what a loader without batches does."""
+    if isinstance(sample, np.ndarray) and sample.dtype.kind in "biuf":
+        return from_numpy(sample)
+    if isinstance(sample, np.bool_ | np.number):
+        return from_numpy(np.asarray(sample))
+    if isinstance(sample, Mapping):
+        return like(sample, {key: default_convert(part) for key, part in sample.items()})
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return type(sample)(*(default_convert(part) for part in sample))
+    if isinstance(sample, list | tuple):
+        return [default_convert(part) for part in sample]
+    return sample
+
+
+class Rows(Sequence[Any]):
+    """Samples that are rows of tensors, and lie side by side already."""
+
+    def __init__(self, columns: tuple[Tensor, ...]) -> None:
+        self.columns = columns
+
+    def __getitem__(self, index: Any) -> Any:
+        return tuple(t[index] for t in self.columns)
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+
+class End:
+    """What is fetched from a stream that has come to its end."""
+
+
+class MapFetcher:
+    """Fetches samples with numbers.
+
+    Parameters
+    ----------
+    dataset
+        Where they are.
+    batched
+        Whether several are asked for at a time.
+    collate_fn
+        What makes a batch of a list of samples; without batches, what is done to each sample.
+    """
+
+    def __init__(self, dataset: Any, batched: bool, collate_fn: Callable[[Any], Any]) -> None:
+        self.dataset = dataset
+        self.batched = batched
+        self.collate_fn = collate_fn
+
+    def collate(self, samples: Any) -> Any:
+        """Return what `collate_fn` makes of the samples."""
+        if isinstance(samples, Rows) and self.collate_fn is not default_collate:
+            samples = list(samples)  # a function of somebody else's may want to sort them
+        return self.collate_fn(samples)
+
+    def __call__(self, index: Any) -> Any:
+        """Return the batch of a list of numbers, or the sample of one."""
+        return self.collate(samples_of(self.dataset, index) if self.batched else self.dataset[index])
+
+
+class StreamFetcher:
+    """Fetches what comes next in a stream."""
+
+    def __init__(
+        self, dataset: IterableDataset[Any], batched: bool, collate_fn: Callable[[Any], Any], drop_last: bool
+    ) -> None:
+        self.samples = iter(dataset)
+        self.batched = batched
+        self.collate_fn = collate_fn
+        self.drop_last = drop_last
+
+    def __call__(self, index: Any) -> Any:
+        """Return the next batch, of as many samples as `index` has places, or the next sample."""
+        samples = list(itertools.islice(self.samples, len(index) if self.batched else 1))
+        if not samples or (self.batched and self.drop_last and len(samples) < len(index)):
+            return End()
+        return self.collate_fn(samples if self.batched else samples[0])
+
+
+@dataclass(frozen=True)
+class FetcherMaker:
+    """Makes fetchers; a function inside of another one could not be sent to a spawned worker."""
+
+    dataset: Any
+    batched: bool
+    collate_fn: Callable[[Any], Any]
+    drop_last: bool
+
+    def __call__(self) -> Callable[[Any], Any]:
+        """Return a fetcher that begins with the beginning."""
+        if isinstance(self.dataset, IterableDataset):
+            return StreamFetcher(self.dataset, self.batched, self.collate_fn, self.drop_last)
+        return MapFetcher(self.dataset, self.batched, self.collate_fn)
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """Who a worker process is: its number, how many there are, its seed, and its copy of the dataset."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_worker_info: WorkerInfo | None = None
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """Return who this worker process is; None in the process of the loader."""
+    return _worker_info
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a worker sends in the place of a batch: an exception, and where it came from."""
+
+    error: Exception
+    note: str
+
+
+def failure(error: Exception) -> Failure:
+    """Return an exception in a form that another process can read: with its traceback as text."""
+    who = f"worker process {_worker_info.id}" if _worker_info else "a worker"
+    note = f"Caught in {who} of a DataLoader. There the traceback was:\n\n{''.join(traceback.format_exception(error))}"
+    try:
+        arrives = type(pickle.loads(pickle.dumps(error))) is type(error)
+    except Exception:  # whatever its class does when it is made again
+        arrives = False
+    if not arrives or isinstance(error, StopIteration):  # that would end the loop, as if all data had come
+        error = RuntimeError(f"{type(error).__name__}: {error}")
+    return Failure(error, note)
+
+
+Task = tuple[Any, Any]  # its number, and what to fetch
+
+
+def work(tasks: Iterable[Task], fetch: Callable[[Any], Any], send: Callable[[tuple[Any, Any]], None]) -> None:
+    """Do the tasks, and send each result with the number of its task."""
+    for number, index in tasks:
+        try:
+            result = fetch(index)
+        except Exception as error:
+            result = failure(error)
+        send((number, result))
+
+
+def in_order(arrivals: Iterable[tuple[int, _T]]) -> Iterator[_T]:
+    """Yield numbered results in the order of their numbers, each as soon as it can be.
+
+    Examples
+    --------
+    >>> list(in_order([(1, "b"), (0, "a"), (2, "c")]))
+    ['a', 'b', 'c']
+    """
+    early: dict[int, _T] = {}
+    due = 0
+    for number, result in arrivals:
+        early[number] = result
+        while due in early:
+            yield early.pop(due)
+            due += 1
+
+
+def seed_worker(base_seed: int, worker_id: int) -> int:
+    """Seed all generators of a worker process, and return the seed."""
+    seed = base_seed + worker_id
+    random.seed(seed)
+    np.random.seed(np.random.SeedSequence(seed).generate_state(4))
+    manual_seed(seed)
+    return seed
+
+
+PATIENCE = 5.0  # seconds that workers get to end by themselves
+
+_ours: weakref.WeakSet[Connection] = weakref.WeakSet()  # this process's ends of all pipes to workers
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all workers of a loader are told at the beginning."""
+
+    dataset: Any
+    make_fetcher: FetcherMaker
+    init_fn: Callable[[int], None] | None
+    num_workers: int
+
+
+class Worker:
+    """The inside of a worker process."""
+
+    def __init__(self, connection: Connection, job: Job, worker_id: int) -> None:
+        self.connection = connection
+        self.job = job
+        self.id = worker_id
+        self.begun = False
+        self.error: Exception | None = None
+        self.outbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(target=self.post, daemon=True).start()
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield the tasks that come, and begin an epoch where its seed comes."""
+        for message in messages(self.connection):
+            if isinstance(message, int):
+                self.begin(message)
+            else:
+                yield message
+
+    def begin(self, base_seed: int) -> None:
+        """Begin an epoch; what goes wrong is kept for the first task, since only a task has an answer."""
+        global _worker_info
+        try:
+            seed = seed_worker(base_seed, self.id)
+            _worker_info = WorkerInfo(self.id, self.job.num_workers, seed, self.job.dataset)
+            if self.job.init_fn is not None and not self.begun:
+                self.job.init_fn(self.id)
+            self.begun = True
+            self.fetcher = self.job.make_fetcher()
+            self.error = None
+        except Exception as error:
+            self.error = error
+
+    def fetch(self, index: Any) -> Any:
+        """Return the batch of a task."""
+        if self.error is not None:
+            raise self.error
+        return self.fetcher(index)
+
+    def send(self, result: tuple[Any, Any]) -> None:
+        """Hand a result to the thread that posts it."""
+        try:
+            message = pickle.dumps(result, protocol=5)
+        except Exception as error:  # a batch may hold anything
+            message = pickle.dumps((result[0], failure(error)), protocol=5)
+        self.outbox.put(message)
+
+    def post(self) -> None:
+        """Send what is in the outbox, as long as somebody reads."""
+        try:
+            while True:
+                self.connection.send_bytes(self.outbox.get())
+        except OSError:
+            return  # the loader has gone, and the tasks end too
+
+
+def messages(connection: Connection) -> Iterator[Any]:
+    """Yield what comes through a pipe until its other end is closed, or the process there is gone."""
+    parent = os.getppid()
+    while os.getppid() == parent:  # other processes may hold copies of the pipe's other end
+        try:
+            if connection.poll(1.0):
+                yield connection.recv()
+        except (EOFError, OSError):
+            return
+
+
+def run_worker(connection: Connection, job: Job, worker_id: int) -> None:
+    """Be a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for other in list(_ours):  # copies that a fork has made; a pipe is closed when all copies are
+        other.close()
+    worker = Worker(connection, job, worker_id)
+    work(worker.tasks(), worker.fetch, worker.send)
+
+
+def context_of(choice: Any) -> Any:
+    """Return what starts processes in the chosen way, or in the one that suits this system if it is None."""
+    if choice is None:
+        choice = "fork" if sys.platform == "linux" else multiprocessing.get_start_method()
+    return multiprocessing.get_context(choice) if isinstance(choice, str) else choice
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while processes start, so that it cannot reach one that does not ignore it yet."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def stop(owner: int, processes: list[Any], connections: list[Connection]) -> None:
+    """End processes: close their pipes, wait, and end those by force that do not listen."""
+    if os.getpid() != owner:
+        return  # a forked copy of the loader is dropped; the workers are not its own
+    for connection in connections:
+        connection.close()
+    for end, limit in ((None, PATIENCE), ("terminate", 1.0), ("kill", None)):
+        until = time.monotonic() + (limit or 0.0)
+        for process in processes:
+            if end and process.is_alive():
+                getattr(process, end)()
+        for process in processes:
+            process.join(None if limit is None else max(0.0, until - time.monotonic()))
+    for process in processes:
+        process.close()
+
+
+class Workers:
+    """Worker processes and the pipes to them."""
+
+    def __init__(self, job: Job, context: Any) -> None:
+        self.processes: list[Any] = []
+        self.connections: list[Connection] = []
+        self.close = weakref.finalize(self, stop, os.getpid(), self.processes, self.connections)
+        self.epoch = 0
+        try:
+            with without_interrupts():
+                for i in range(job.num_workers):
+                    self._start(job, context, i)
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self, job: Job, context: Any, i: int) -> None:
+        ours, theirs = context.Pipe()
+        _ours.add(ours)
+        process = context.Process(target=run_worker, args=(theirs, job, i), name=f"DataLoader worker {i}", daemon=True)
+        try:
+            process.start()
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            ours.close()
+            raise TypeError(
+                f"a worker process could not be started, because {culprit(job)} cannot be pickled: {error}. Workers "
+                f"started by {context.get_start_method()!r} are sent everything they need. Define it at the top level "
+                "of a module, not inside of a function, and keep open files, locks and lambdas out of it; or use "
+                "num_workers=0."
+            ) from error
+        finally:
+            theirs.close()
+        self.processes.append(process)
+        self.connections.append(ours)
+
+    def begin(self, base_seed: int) -> int:
+        """Begin an epoch, and return its number; what still comes of older ones is thrown away."""
+        self.epoch += 1
+        for i in range(len(self.connections)):
+            self._send(i, base_seed)
+        return self.epoch
+
+    def give(self, worker: int, number: int, index: Any) -> None:
+        """Send a task of this epoch to a worker."""
+        self._send(worker, ((self.epoch, number), index))
+
+    def _send(self, worker: int, message: Any) -> None:
+        try:
+            self.connections[worker].send(message)
+        except OSError:
+            raise self._death_of(worker) from None
+
+    def receive(self, timeout: float) -> Iterator[tuple[int, Any]]:
+        """Yield the results of this epoch that are there; wait for one if there are none."""
+        ready = wait(self.connections, timeout or None)
+        if not ready:
+            raise RuntimeError(
+                f"the DataLoader got nothing from its {len(self.processes)} workers for {timeout:g} seconds. Give it a "
+                "larger timeout, or look at the dataset with num_workers=0."
+            )
+        for connection in ready:
+            try:
+                message = connection.recv_bytes()  # type: ignore[union-attr]
+            except (EOFError, OSError):
+                raise self._death_of(self.connections.index(connection)) from None  # type: ignore[arg-type]
+            (epoch, number), result = pickle.loads(message)
+            if epoch == self.epoch:
+                yield number, result
+
+    def _death_of(self, worker: int) -> RuntimeError:
+        """Return an error that says how a worker ended."""
+        process = self.processes[worker]
+        process.join(PATIENCE)
+        code = process.exitcode
+        who = f"DataLoader worker {worker} (process {process.pid})"
+        if code is not None and code < 0:
+            why = {
+                signal.SIGKILL if hasattr(signal, "SIGKILL") else None: (
+                    "The system does that when memory runs out: try fewer workers, smaller batches, or a smaller "
+                    "prefetch_factor."
+                ),
+                signal.SIGSEGV: "Code that is not Python went wrong there: try num_workers=0 to see which.",
+            }
+            name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+            return RuntimeError(f"{who} was killed by {name}. {why.get(-code, 'Somebody sent it that signal.')}")
+        return RuntimeError(
+            f"{who} ended with exit code {code}, without an answer. What it printed stands above; num_workers=0 shows "
+            "the error where it happens. If workers are spawned, the program needs `if __name__ == '__main__':`."
+        )
+
+
+def culprit(job: Job) -> str:
+    """Return which part of a job cannot be pickled."""
+    parts = {"the dataset": job.dataset, "worker_init_fn": job.init_fn, "collate_fn": job.make_fetcher.collate_fn}
+    for name, part in parts.items():
+        try:
+            pickle.dumps(part)
+        except Exception:  # classes raise what they like here
+            return name
+    return "what they are sent"
+
+
+def arrivals(workers: Workers, given: deque[int], timeout: float) -> Iterator[tuple[int, Any]]:
+    """Yield numbered results as they come, as long as some are missing."""
+    while given:
+        yield from workers.receive(timeout)
+
+
+class WorkerBatches(Iterator[Any]):
+    """The batches of one epoch, made by worker processes.
+
+    Parameters
+    ----------
+    workers
+        Who makes them.
+    indices
+        What to fetch, one batch after the other.
+    base_seed
+        The epoch's.
+    prefetch_factor
+        How many batches a worker makes ahead.
+    timeout
+        After how many seconds without any batch to give up; 0 waits for ever.
+    keep
+        Whether the workers live on after the epoch.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        indices: Iterable[Any],
+        base_seed: int,
+        prefetch_factor: int,
+        timeout: float,
+        keep: bool,
+    ) -> None:
+        self.workers = workers
+        self.tasks = enumerate(indices)
+        self.keep = keep
+        self.given: deque[int] = deque()  # the workers of the tasks that are not taken yet, in order
+        self.results = in_order(arrivals(workers, self.given, timeout))
+        self.done = False
+        try:
+            self.epoch = workers.begin(base_seed)
+            for _ in range(prefetch_factor):
+                for worker in range(len(workers.processes)):
+                    self._give(worker)
+        except BaseException:
+            workers.close()
+            raise
+
+    def _give(self, worker: int) -> None:
+        """Give a worker the next task, if there is one."""
+        for number, index in self.tasks:
+            self.workers.give(worker, number, index)
+            self.given.append(worker)
+            return
+
+    def __next__(self) -> Any:
+        result = End()
+        while isinstance(result, End):
+            result = self._next_result()
+        if isinstance(result, Failure):
+            result.error.add_note(result.note)
+            raise result.error
+        return result
+
+    def _next_result(self) -> Any:
+        """Return what was made of the next task, and give its worker another one; stop everything if that fails."""
+        if self.done:
+            raise StopIteration
+        if not self.workers.close.alive or self.epoch != self.workers.epoch:
+            raise RuntimeError(
+                "this iteration over a DataLoader is over: it ended with an error, or its workers have begun another "
+                "epoch. Iterate over the loader again."
+            )
+        try:
+            result = next(self.results)
+            worker = self.given.popleft()
+            if not isinstance(result, End):
+                self._give(worker)
+            return result
+        except StopIteration:
+            self.done = True
+            if not self.keep:
+                self.workers.close()
+            raise
+        except BaseException:
+            self.workers.close()
+            raise
+
+
+def check_workers(
+    num_workers: Any, timeout: float, prefetch_factor: int | None, persistent_workers: bool, context: Any
+) -> None:
+    """Raise a ValueError or TypeError if the options for workers do not fit together."""
+    if not isinstance(num_workers, int) or num_workers < 0:
+        raise ValueError(f"num_workers must be 0 or more, but got {num_workers!r}. With 0 there are no processes.")
+    if timeout < 0:
+        raise ValueError(f"timeout must be 0 or more seconds, but got {timeout}. With 0 the loader waits for ever.")
+    if num_workers == 0:
+        others = {"timeout": timeout, "prefetch_factor": prefetch_factor, "multiprocessing_context": context}
+        others["persistent_workers"] = persistent_workers
+        for name, value in others.items():
+            if value not in (None, False, 0):
+                raise ValueError(f"{name} is for worker processes, but num_workers is 0. Leave it out, or use workers.")
+    elif prefetch_factor is not None:
+        check_count("prefetch_factor", prefetch_factor)
+    known = multiprocessing.get_all_start_methods()
+    if isinstance(context, str) and context not in known:
+        raise ValueError(f"multiprocessing_context must be one of {known} here, but got {context!r}.")
+    if context is not None and not isinstance(context, str | multiprocessing.context.BaseContext):
+        raise TypeError(f"multiprocessing_context must be a string or a context, but got {type(context).__name__}.")
+
+
+def check_choices(
+    dataset: Any, batch_size: int | None, shuffle: bool | None, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
+    """Raise a ValueError if the options for the order do not fit together."""
+    if isinstance(dataset, IterableDataset):
+        for name, value in {"shuffle": shuffle, "sampler": sampler, "batch_sampler": batch_sampler}.items():
+            if value is not None and value is not False:
+                raise ValueError(f"{name} is for samples with numbers; those of an IterableDataset come as they come.")
+    if sampler is not None and shuffle:
+        raise ValueError("sampler and shuffle exclude each other: the sampler is the order.")
+    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+        raise ValueError("batch_sampler takes the place of batch_size, shuffle, sampler and drop_last. Leave them out.")
+    if batch_size is None and drop_last:
+        raise ValueError("drop_last needs batches, but batch_size is None.")
+
+
+class DataLoader(Generic[_T_co]):
+    """Batches of a dataset, a new epoch each time it is iterated over.
+
+    Parameters
+    ----------
+    dataset
+        Samples with numbers, or an `IterableDataset`.
+    batch_size
+        How many samples a batch has; None gives samples instead of batches.
+    shuffle
+        Whether each epoch has an order of its own.
+    sampler
+        The order, if it is neither random nor that of the numbers: an iterable of numbers.
+    batch_sampler
+        An iterable of lists of numbers, in the place of `batch_size`, `shuffle`, `sampler` and `drop_last`.
+    num_workers
+        How many processes fetch batches ahead; with 0 this process fetches each when it is asked for.
+    collate_fn
+        What makes a batch of a list of samples; `default_collate` if it is None.
+    pin_memory
+        Accepted and without effect: it is for GPUs.
+    drop_last
+        Whether to leave out a last batch that is short.
+    timeout
+        After how many seconds without a batch from any worker to give up; 0 waits for ever.
+    worker_init_fn
+        Called in each worker with its number, once, after it has been seeded.
+    multiprocessing_context
+        How workers start: ``"fork"``, ``"spawn"``, ``"forkserver"`` or a context of `multiprocessing`. Fork on Linux,
+        elsewhere what Python prefers, if it is None.
+    generator
+        Where orders and seeds of workers are drawn; the generator of this package if it is None. From the same state of
+        the generator come the same batches, with workers too.
+    prefetch_factor
+        How many batches each worker makes ahead; 2 if it is None.
+    persistent_workers
+        Whether workers live on from one epoch to the next.
+
+    Raises
+    ------
+    ValueError
+        If options exclude each other, or a number is out of its range.
+
+    Notes
+    -----
+    With workers, what a batch holds is pickled; tensors must not be results of recorded operations.
+    Source: ``torch.utils.data.DataLoader``.
+
+    Examples
+    --------
+    >>> dataset = TensorDataset(Tensor([[0], [1], [2]]), tensor([0, 1, 4]))
+    >>> loader = DataLoader(dataset, batch_size=2)
+    >>> len(loader)
+    2
+    >>> for x, y in loader:
+    ...     print(x.shape, y)
+    (2, 1) tensor([0, 1])
+    (1, 1) tensor([4])
+    """
+
+    _fixed = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
+    _finished = False
+
+    def __init__(
+        self,
+        dataset: Dataset[_T_co],
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Iterable[Any] | None = None,
+        batch_sampler: Iterable[Sequence[Any]] | None = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False,
+        drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], None] | None = None,
+        multiprocessing_context: Any = None,
+        generator: np.random.Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+    ) -> None:
+        check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
+        check_choices(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
+        self.dataset = dataset
+        self.num_workers = num_workers
+        self.pin_memory = pin_memory
+        self.drop_last = drop_last
+        self.timeout = timeout
+        self.worker_init_fn = worker_init_fn
+        self.multiprocessing_context = multiprocessing_context
+        self.generator = check_generator(generator)
+        self.prefetch_factor = 2 if prefetch_factor is None and num_workers else prefetch_factor
+        self.persistent_workers = persistent_workers
+        if sampler is None:
+            if isinstance(dataset, IterableDataset):
+                sampler = itertools.repeat(None)
+            else:
+                sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        if batch_sampler is None and batch_size is not None:
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            self.batch_size: int | None = batch_size
+        else:
+            self.batch_size = None
+        self.sampler = sampler
+        self.batch_sampler = batch_sampler
+        self.collate_fn = collate_fn or (default_convert if batch_sampler is None else default_collate)
+        self.make_fetcher = FetcherMaker(dataset, batch_sampler is not None, self.collate_fn, drop_last)
+        self._workers: Workers | None = None
+        self._finished = True
+
+    @property
+    def indices(self) -> Iterable[Any]:
+        """What to fetch: lists of numbers, or numbers if there are no batches."""
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the batches of an epoch, fetched in this process."""
+        fetch = self.make_fetcher()
+        for index in self.indices:
+            batch = fetch(index)
+            if isinstance(batch, End):
+                return
+            yield batch
+
+    def __iter__(self) -> Iterator[Any]:
+        base_seed = draw_seed(self.generator)  # without workers too, so that their number does not change the order
+        if self.num_workers == 0:
+            return self.batches()
+        workers = self._workers
+        if workers is None or not workers.close.alive:
+            workers = self._start_workers()
+        self._workers = workers if self.persistent_workers else None
+        ahead = self.prefetch_factor or 2
+        return WorkerBatches(workers, self.indices, base_seed, ahead, self.timeout, self.persistent_workers)
+
+    def _start_workers(self) -> Workers:
+        job = Job(self.dataset, self.make_fetcher, self.worker_init_fn, self.num_workers)
+        return Workers(job, context_of(self.multiprocessing_context))
+
+    def __len__(self) -> int:
+        if not isinstance(self.dataset, IterableDataset):
+            return length(self.indices)
+        count = length(self.dataset)
+        if self.batch_size is None:
+            return count
+        return count // self.batch_size if self.drop_last else math.ceil(count / self.batch_size)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._finished and name in self._fixed:
+            raise ValueError(f"{name} of a DataLoader cannot be changed any more. Make a new one.")
+        super().__setattr__(name, value)
