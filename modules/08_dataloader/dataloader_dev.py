@@ -1245,7 +1245,8 @@ begins, plus the worker's number. There are three generators to seed: Python's `
 which takes numbers of 32 bits, or several of them, and `manual_seed` of this package.
 
 **Exercise**: `seed_worker`. Seed all three with `base_seed + worker_id` and return that number. For NumPy,
-`np.random.SeedSequence(seed).generate_state(4)` makes four numbers of 32 bits.
+`np.random.SeedSequence(seed).generate_state(4)` makes four numbers of 32 bits. (It mixes them too, and it must:
+`random` and `np.random` are the same algorithm, and would draw the same numbers from the same seed.)
 """
 
 

@@ -652,7 +652,10 @@ class AwkwardError(Exception):
 
 
 def test_an_error_that_cannot_be_sent_becomes_one_that_can():
-    for error, message in ((AwkwardError(1, 2), "AwkwardError: 1 and 2"), (StopIteration("over"), "StopIteration: over")):
+    for error, message in (
+        (AwkwardError(1, 2), "AwkwardError: 1 and 2"),
+        (StopIteration("over"), "StopIteration: over"),
+    ):
         failed = pickle.loads(pickle.dumps(dataloader.failure(error)))
         assert type(failed.error) is RuntimeError
         assert str(failed.error) == message
@@ -728,6 +731,15 @@ def test_another_worker_or_epoch_draws_other_numbers(other, kept_generators):
     first = draws()
     seed_worker(*other)
     assert [a == b for a, b in zip(first, draws(), strict=True)] == [False, False, False]
+
+
+@pytest.mark.exercise("seed_worker")
+def test_no_generator_draws_the_numbers_of_another(kept_generators):
+    seed_worker(2**62, 2)
+    drawn = [
+        [generator() for _ in range(3)] for generator in (random.random, np.random.random, default_generator().random)
+    ]
+    assert len({float(number) for numbers in drawn for number in numbers}) == 9
 
 
 # The loader
