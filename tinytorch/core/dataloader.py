@@ -14,6 +14,7 @@ import pickle
 import queue
 import random
 import signal
+import socket
 import sys
 import threading
 import time
@@ -22,8 +23,9 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Generic, TypeVar
 
@@ -73,6 +75,7 @@ __all__ = [
     "failure",
     "fresh_generator",
     "get_worker_info",
+    "hang_up",
     "in_order",
     "length",
     "like",
@@ -786,8 +789,6 @@ def seed_worker(base_seed: int, worker_id: int) -> int:
 
 PATIENCE = 5.0  # seconds that workers get to end by themselves
 
-_ours: weakref.WeakSet[Connection] = weakref.WeakSet()  # this process's ends of all pipes to workers
-
 
 @dataclass(frozen=True)
 class Job:
@@ -859,7 +860,7 @@ class Worker:
 def messages(connection: Connection) -> Iterator[Any]:
     """Yield what comes through a pipe until its other end is closed, or the process there is gone."""
     parent = os.getppid()
-    while os.getppid() == parent:  # other processes may hold copies of the pipe's other end
+    while os.getppid() == parent:  # a killed parent closes the pipe, unless others hold copies of its end
         try:
             if connection.poll(1.0):
                 yield connection.recv()
@@ -870,8 +871,6 @@ def messages(connection: Connection) -> Iterator[Any]:
 def run_worker(connection: Connection, job: Job, worker_id: int) -> None:
     """Be a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for other in list(_ours):  # copies that a fork has made; a pipe is closed when all copies are
-        other.close()
     worker = Worker(connection, job, worker_id)
     work(worker.tasks(), worker.fetch, worker.send)
 
@@ -884,11 +883,13 @@ def context_of(choice: Any) -> Any:
 
 
 @contextmanager
-def without_interrupts() -> Iterator[None]:
+def without_interrupts(context: Any) -> Iterator[None]:
     """Hold Ctrl-C back while processes start, so that it cannot reach one that does not ignore it yet."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    if context.get_start_method() != "fork":
+        resource_tracker.ensure_running()  # or else it starts below, and lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -896,12 +897,20 @@ def without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def hang_up(connection: Connection) -> None:
+    """Close a pipe, also for forked processes that have a copy of this end without knowing."""
+    if sys.platform != "win32":
+        with socket.socket(fileno=os.dup(connection.fileno())) as end, suppress(OSError):  # the other end may be gone
+            end.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
 def stop(owner: int, processes: list[Any], connections: list[Connection]) -> None:
     """End processes: close their pipes, wait, and end those by force that do not listen."""
     if os.getpid() != owner:
         return  # a forked copy of the loader is dropped; the workers are not its own
     for connection in connections:
-        connection.close()
+        hang_up(connection)
     for end, limit in ((None, PATIENCE), ("terminate", 1.0), ("kill", None)):
         until = time.monotonic() + (limit or 0.0)
         for process in processes:
@@ -922,7 +931,7 @@ class Workers:
         self.close = weakref.finalize(self, stop, os.getpid(), self.processes, self.connections)
         self.epoch = 0
         try:
-            with without_interrupts():
+            with without_interrupts(context):
                 for i in range(job.num_workers):
                     self._start(job, context, i)
         except BaseException:
@@ -931,7 +940,6 @@ class Workers:
 
     def _start(self, job: Job, context: Any, i: int) -> None:
         ours, theirs = context.Pipe()
-        _ours.add(ours)
         process = context.Process(target=run_worker, args=(theirs, job, i), name=f"DataLoader worker {i}", daemon=True)
         try:
             process.start()
