@@ -7,14 +7,11 @@ import bisect
 import copy
 import itertools
 import math
-import multiprocessing
-import multiprocessing.context
 import os
 import pickle
 import queue
 import random
 import signal
-import socket
 import sys
 import threading
 import time
@@ -25,13 +22,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from tinytorch.core.tensor import Array, Tensor, default_generator, from_numpy, manual_seed, tensor
+
+if TYPE_CHECKING:  # what is for processes is imported where they start: it takes 10 ms, and most programs need none
+    from multiprocessing.connection import Connection
 
 __all__ = [
     "PATIENCE",
@@ -877,8 +875,16 @@ def run_worker(connection: Connection, job: Job, worker_id: int) -> None:
 
 def context_of(choice: Any) -> Any:
     """Return what starts processes in the chosen way, or in the one that suits this system if it is None."""
+    import multiprocessing
+    import multiprocessing.context
+
+    known = multiprocessing.get_all_start_methods()
     if choice is None:
         choice = "fork" if sys.platform == "linux" else multiprocessing.get_start_method()
+    elif isinstance(choice, str) and choice not in known:
+        raise ValueError(f"multiprocessing_context must be one of {known} here, but got {choice!r}.")
+    elif not isinstance(choice, str | multiprocessing.context.BaseContext):
+        raise TypeError(f"multiprocessing_context must be a string or a context, but got {type(choice).__name__}.")
     return multiprocessing.get_context(choice) if isinstance(choice, str) else choice
 
 
@@ -889,6 +895,8 @@ def without_interrupts(context: Any) -> Iterator[None]:
         yield
         return
     if context.get_start_method() != "fork":
+        from multiprocessing import resource_tracker
+
         resource_tracker.ensure_running()  # or else it starts below, and lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -900,6 +908,8 @@ def without_interrupts(context: Any) -> Iterator[None]:
 def hang_up(connection: Connection) -> None:
     """Close a pipe, also for forked processes that have a copy of this end without knowing."""
     if sys.platform != "win32":
+        import socket
+
         with socket.socket(fileno=os.dup(connection.fileno())) as end, suppress(OSError):  # the other end may be gone
             end.shutdown(socket.SHUT_RDWR)
     connection.close()
@@ -975,6 +985,8 @@ class Workers:
 
     def receive(self, timeout: float) -> Iterator[tuple[int, Any]]:
         """Yield the results of this epoch that are there; wait for one if there are none."""
+        from multiprocessing.connection import wait
+
         ready = wait(self.connections, timeout or None)
         if not ready:
             raise RuntimeError(
@@ -1129,11 +1141,8 @@ def check_workers(
                 raise ValueError(f"{name} is for worker processes, but num_workers is 0. Leave it out, or use workers.")
     elif prefetch_factor is not None:
         check_count("prefetch_factor", prefetch_factor)
-    known = multiprocessing.get_all_start_methods()
-    if isinstance(context, str) and context not in known:
-        raise ValueError(f"multiprocessing_context must be one of {known} here, but got {context!r}.")
-    if context is not None and not isinstance(context, str | multiprocessing.context.BaseContext):
-        raise TypeError(f"multiprocessing_context must be a string or a context, but got {type(context).__name__}.")
+    if context is not None:
+        context_of(context)
 
 
 def check_choices(
