@@ -1285,9 +1285,9 @@ def test_unit_workers_draw_different_numbers_and_the_same_ones_again() -> None:
 """
 ## What a worker process does
 The rest of a worker is plumbing, and given. A pipe (a `Connection`) leads to it. Down come tasks, and at the beginning
-of an epoch its base seed. When the pipe is closed, the worker ends; that also happens when this process is killed,
-since the system closes what a dead process had open. Ctrl-C reaches all processes of a terminal: workers ignore it, and
-leave it to this process to say when to end.
+of an epoch its base seed. When the pipe is closed, the worker ends. When this process is killed, nobody closes
+anything; so each second the worker asks who its parent is, and ends if that is another one. Ctrl-C reaches all
+processes of a terminal: workers ignore it, and leave it to this process to say when to end.
 
 Batches go up through a thread. Without it a worker would stand still until its batch has been taken; with it the next
 batch is calculated meanwhile. The arrays are copied into the message before the thread gets it, so a dataset may use
@@ -1370,7 +1370,7 @@ class Worker:
 def messages(connection: Connection) -> Iterator[Any]:
     """Yield what comes through a pipe until its other end is closed, or the process there is gone."""
     parent = os.getppid()
-    while os.getppid() == parent:  # a killed parent closes the pipe, unless others hold copies of its end
+    while os.getppid() == parent:  # a pipe is closed when all copies are, and forked processes have copies of both ends
         try:
             if connection.poll(1.0):
                 yield connection.recv()

@@ -309,8 +309,9 @@ class Slow(Dataset):
 def main():
     loader = DataLoader(Slow(), 4, num_workers=2, persistent_workers=True, multiprocessing_context=CONTEXT)
     batches = iter(loader)
-    next(batches)
     print(*(process.pid for process in batches.workers.processes), flush=True)
+    next(batches)
+    print("ready", flush=True)
     REST
 
 if __name__ == "__main__":
@@ -345,7 +346,7 @@ def start(text: str, tmp_path: Path) -> tuple[subprocess.Popen[str], list[int]]:
 @pytest.mark.parametrize("context", [None, "spawn"])
 def test_a_program_that_ends_in_the_middle_of_an_epoch(context: str | None, tmp_path: Path) -> None:
     process, pids = start(program(context=context), tmp_path)
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=60) == ("ready\n", "")
     assert process.returncode == 0
     assert all_ended(pids)
 
@@ -354,22 +355,24 @@ def test_a_program_that_ends_in_the_middle_of_an_epoch(context: str | None, tmp_
 @pytest.mark.parametrize("rest", ["raise SystemExit(3)", "sys.exit(3)", "import os; os._exit(3)"])
 def test_a_program_that_leaves(rest: str, tmp_path: Path) -> None:
     process, pids = start(program(rest), tmp_path)
-    assert process.communicate(timeout=60) == ("", "")
+    assert process.communicate(timeout=60) == ("ready\n", "")
     assert process.returncode == 3
     assert all_ended(pids)
 
 
 @linux_only
 @pytest.mark.parametrize("context", [None, "spawn"])
-@pytest.mark.parametrize("rest", ["list(batches)", "time.sleep(60)"], ids=["waiting for data", "elsewhere"])
-def test_ctrl_c_is_told_once_and_leaves_nobody(rest: str, context: str | None, tmp_path: Path) -> None:
-    process, pids = start(
-        "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n" + program(rest, context), tmp_path
-    )
-    time.sleep(0.2)
+@pytest.mark.parametrize("when", ["starting", "waiting for data", "elsewhere"])
+def test_ctrl_c_is_told_once_and_leaves_nobody(when: str, context: str | None, tmp_path: Path) -> None:
+    rest = "time.sleep(60)" if when == "elsewhere" else "list(batches)"
+    listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    process, pids = start(listening + program(rest, context), tmp_path)
+    assert process.stdout is not None
+    if when != "starting":
+        assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, errors = process.communicate(timeout=60)
-    assert errors.count("KeyboardInterrupt") == 1
+    assert errors.count("KeyboardInterrupt") == 1, errors
     assert errors.count("Traceback") == 1
     assert process.returncode == -signal.SIGINT
     assert all_ended(pids)
@@ -380,6 +383,8 @@ def test_ctrl_c_is_told_once_and_leaves_nobody(rest: str, context: str | None, t
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_workers_of_a_killed_program_end(number: signal.Signals, context: str | None, tmp_path: Path) -> None:
     process, pids = start(program("time.sleep(60)", context), tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, number)
     assert process.communicate(timeout=60) == ("", "")
     assert all_ended(pids)
@@ -389,6 +394,8 @@ def test_the_workers_of_a_killed_program_end(number: signal.Signals, context: st
 def test_the_workers_of_a_killed_program_end_though_somebody_holds_their_pipes(tmp_path: Path) -> None:
     rest = "import os; os.fork() or (os.setsid(), os.close(1), os.close(2), time.sleep(8), os._exit(0)); time.sleep(60)"
     process, pids = start(program(rest), tmp_path)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
     time.sleep(0.2)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)

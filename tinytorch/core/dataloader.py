@@ -858,7 +858,7 @@ class Worker:
 def messages(connection: Connection) -> Iterator[Any]:
     """Yield what comes through a pipe until its other end is closed, or the process there is gone."""
     parent = os.getppid()
-    while os.getppid() == parent:  # a killed parent closes the pipe, unless others hold copies of its end
+    while os.getppid() == parent:  # a pipe is closed when all copies are, and forked processes have copies of both ends
         try:
             if connection.poll(1.0):
                 yield connection.recv()
