@@ -2022,7 +2022,7 @@ def experiment_batch() -> None:
 """
 ### When do workers pay?
 A transform takes some time for each sample; here it just calculates for as long. Two workers can at best halve it, if
-there are two cores that have nothing else to do. Each batch costs some 100 microseconds on its way between the
+there are two cores that have nothing else to do. Each batch costs some 300 microseconds on its way between the
 processes, and the start costs milliseconds. So with 10 microseconds a sample there is little to gain, with 1
 millisecond nearly everything. And while a network calculates on the same cores, workers and network share them.
 """

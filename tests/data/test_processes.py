@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinytorch.core.tensor import Tensor, tensor
+from tinytorch.core.tensor import Tensor, from_numpy, tensor
 from tinytorch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
 ROOT = Path(__file__).parents[2]
@@ -270,6 +270,30 @@ def test_two_loaders_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @linux_only
+def test_a_forked_copy_of_an_iteration_ends_nobody() -> None:
+    batches = iter(DataLoader(Slow(0.001, 20), num_workers=2))
+    child = os.fork()
+    if child == 0:
+        try:
+            batches.workers.close()  # type: ignore[attr-defined]
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert [batch.item() for batch in batches] == list(range(20))
+
+
+@linux_only
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # from Python 3.12 on
+def test_compiled_kernels_and_their_threads_do_not_disturb_workers() -> None:
+    pytest.importorskip("numba", reason="Numba is not installed: there are no kernels")
+    x = from_numpy(np.ones((1024, 256), np.float32))
+    assert x.softmax(1).sum().item() == 1024  # type: ignore[attr-defined]
+    loader = DataLoader(Doing(lambda _: x.softmax(1).sum().item(), 4), num_workers=2, timeout=60)  # type: ignore[attr-defined]
+    assert [batch.item() for batch in loader] == [1024.0] * 4
+
+
+@linux_only
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # from Python 3.12 on
 def test_a_loader_in_another_thread() -> None:
     seen: list[int] = []
     thread = threading.Thread(target=lambda: seen.extend(b.item() for b in DataLoader(Slow(0, 20), num_workers=2)))
@@ -368,7 +392,9 @@ def test_ctrl_c_is_told_once_and_leaves_nobody(when: str, context: str | None, t
     listening = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     process, pids = start(listening + program(rest, context), tmp_path)
     assert process.stdout is not None
-    if when != "starting":
+    if when == "starting":
+        time.sleep(0.15)  # those that are spawned import for longer, and would tell of it
+    else:
         assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of them
     _, errors = process.communicate(timeout=60)
