@@ -190,14 +190,22 @@ def test_a_subset_asks_for_all_samples_at_once_if_the_dataset_can():
     assert samples_of(Subset(Squares(6), [5, 3, 1]), [2, 0]) == [(1, 1), (5, 25)]
 
 
-@pytest.mark.exercise("tensor_dataset")
+@pytest.mark.exercise("tensor_dataset", "subset")
 def test_a_subclass_that_changes_its_samples_is_asked_for_each():
     class Negative(TensorDataset):
         def __getitem__(self, index):
             x, y = super().__getitem__(index)
-            return -x, y
+            return -x, y.item()
 
-    assert [x.tolist() for x, _ in samples_of(Negative(*rows(3).tensors), [2, 1])] == [[-2, -20], [-1, -10]]
+    class Doubled(Subset):
+        def __getitem__(self, index):
+            return 2 * super().__getitem__(index)[1].item()
+
+    assert [(x.tolist(), y) for x, y in samples_of(Negative(*rows(3).tensors), [2, 1])] == [
+        ([-2, -20], 2),
+        ([-1, -10], 1),
+    ]
+    assert samples_of(Doubled(rows(9), [8, 6, 4]), [2, 0]) == [8, 16]
 
 
 @pytest.mark.exercise("random_split")

@@ -150,6 +150,14 @@ def test_persistent_workers_begin_anew_after_one_was_killed() -> None:
 
 
 @linux_only
+def test_what_was_on_its_way_in_an_epoch_that_was_left_is_thrown_away() -> None:
+    loader = DataLoader(Slow(0.002, 30), shuffle=True, num_workers=2, persistent_workers=True, prefetch_factor=4)
+    for _ in range(3):
+        next(iter(loader))
+        assert sorted(batch.item() for batch in loader) == list(range(30))
+
+
+@linux_only
 def test_an_exception_arrives_with_type_attributes_and_traceback() -> None:
     def read(index: int) -> Any:
         return open(f"/nowhere/{index}.png")
