@@ -962,10 +962,11 @@ def test_workers_keep_their_order_whoever_is_faster():
 @pytest.mark.exercise("batch_sampler", "fetch", "work", "in_order", "seed_worker")
 def test_workers_are_prepared():
     prepared = []
-    loader = DataLoader(
-        range(4), num_workers=2, worker_init_fn=prepared.append, collate_fn=lambda _: list(prepared), timeout=AWAITED
-    )
-    assert list(loader) == [[0], [1], [0], [1]]
+    options = {"worker_init_fn": prepared.append, "collate_fn": lambda _: list(prepared), "timeout": AWAITED}
+    for persistent in (False, True):
+        loader = DataLoader(range(4), num_workers=2, persistent_workers=persistent, **options)
+        for _ in range(2):
+            assert list(loader) == [[0], [1], [0], [1]]
     assert get_worker_info() is None
 
 
