@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tito.commands.module.start import opening
 from tito.course import Course, Module, read_course
+from tito.export import read_lesson
 
 from . import checks
 
@@ -51,3 +53,11 @@ def test_module_keeps_to(check: checks.Check, module: Module, repository: Path) 
 @each_module
 def test_module_imports_only_what_stands_before_it(module: Module, repository: Path, course: Course) -> None:
     assert list(checks.imports(repository, course, module)) == []
+
+
+@each_module
+def test_what_a_learner_reads_first_is_prose(module: Module, repository: Path) -> None:
+    about, have = opening(read_lesson(repository, module))
+    assert about.endswith(".")
+    assert have.startswith("You have ")
+    assert not set('"*') & set(about + have)

@@ -91,7 +91,7 @@ def test_conversion_has_pytorchs_structure_and_dtypes(sample):
 
 @pytest.mark.parametrize(
     "samples",
-    [[np.ones(2), np.ones(3)], [[1, 2], [1]], [None, None], [{"x": 1}, {"y": 1}], [np.array("a")], [object()], []],
+    [[np.ones(2), np.ones(3)], [[1, 2], [1]], [None, None], [{"x": 1}, {"y": 1}], [np.array("a")], [object], []],
     ids=str,
 )
 def test_what_pytorch_cannot_collate_is_an_error_here(samples):

@@ -30,6 +30,7 @@ def as_jupytext_has_it(cell: Cell) -> tuple[str, list[str], str]:
     if not cell.markdown:
         return "code", list(cell.tags), "\n".join(cell.lines)
     text = "\n".join(cell.lines)
+    text = text.removeprefix("r") if text.startswith('r"""') else text
     if text.startswith('"""'):
         return "markdown", list(cell.tags), text[3:-3].strip("\n")
     return "markdown", list(cell.tags), re.sub(r"^# ?", "", text, flags=re.MULTILINE)

@@ -188,8 +188,9 @@ def _render(cell: Any) -> str:
     """Return a cell as percent text, without the line ends after it."""
     kind, source, tags = _key(cell)
     opens, quotes = _written(cell)
-    if kind != "code" and quotes != "#" and '"""' not in source:
-        quotes = _quotes(source) if quotes == '"""' else quotes
+    magic = "# %" in source  # Jupytext takes such a line in a comment for a command of the notebook
+    if kind != "code" and (quotes != "#" or magic) and '"""' not in source:
+        quotes = _quotes(source) if quotes in ('"""', "#") else quotes
         return f'{opens}\n{quotes}\n{source}\n"""'
     jupytext = _jupytext()
     one = jupytext.reads("", fmt=_FORMAT)

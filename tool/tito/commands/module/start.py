@@ -51,7 +51,7 @@ def _end_loan(workspace: Workspace, module: Module) -> None:
 
 def _introduce(module: Module, lesson: Lesson) -> None:
     say(f"{module.number:02} {module.title}", "bold")
-    for line in _opening(lesson):
+    for line in opening(lesson):
         prose(line)
     say()
     fields(
@@ -69,10 +69,10 @@ def _progress(lesson: Lesson) -> str:
     return f"{total}, of which {done} written" if done else str(total)
 
 
-def _opening(lesson: Lesson) -> list[str]:
+def opening(lesson: Lesson) -> list[str]:
     """Return the first paragraph under a lesson's title, and what it says that the learner has and builds."""
     first = next((cell for cell in lesson.cells if cell.markdown), None)
-    lines = [line.strip() for line in first.lines if line.strip() != '"""'] if first else []
+    lines = [line.strip() for line in first.lines if line.strip() not in ('"""', 'r"""')] if first else []
     text = "\n".join(line for line in lines if not line.startswith("# ")).strip()
     opening, *others = text.split("\n\n")
     shown = [opening, *(paragraph for paragraph in others if paragraph.startswith("**You "))]
