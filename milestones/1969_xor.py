@@ -104,7 +104,7 @@ def surface(model: nn.Module, origin: Vector, plane: Vector, cells: Vector) -> V
 def around(track: Vector) -> tuple[pictures.Extent, pictures.Extent]:
     """Return what to show of a plane: the track, and some space around it."""
     low, high = track.min(0), track.max(0)
-    space = 0.35 * (high - low).max()
+    space = max(0.35 * (high - low).max(), 0.5)
     (x0, y0), (x1, y1) = np.round(low - space, 1).tolist(), np.round(high + space, 1).tolist()
     return (x0, x1), (y0, y1)
 
@@ -160,7 +160,7 @@ def show(stage: Stage, one: nn.Module, two: nn.Module, path: Vector) -> None:
         "Their loss from above, low places light. S to E is the way of the training, on the plane through its start, "
         "its end and its widest turn."
     )
-    low, deep = heights(33, 13)
+    low, deep = heights(32, 13)
     print(
         characters.beside(
             characters.shade_map(low, "One layer: a bowl", *bowl, ("w1 (bias 0)", "w2")),

@@ -100,9 +100,7 @@ def show(stage: Stage, model: nn.Sequential, losses: list[float], rights: list[f
     print(characters.beside(*(characters.signed_tile(weights[k], f"unit {k}") for k in strongest[:4])))
     say("What was read:")
     print("\n".join(characters.count_table(counts, "what it is", "what it was read as")))
-    with pictures.picture(
-        stage.picture, 1, 3, (13, 4.3), "1986: hidden units that find features of their own"
-    ) as panels:
+    with pictures.picture(stage.picture, 1, 3, (13, 4.3), "1986: hidden units find features of their own") as panels:
         learned = {"digits": (range(1, len(rights) + 1), [100 * right for right in rights])}
         pictures.curves(panels[0], learned, ("epoch", "held-out digits right (%)"), "It learns to read")
         pictures.tiles(

@@ -206,7 +206,7 @@ def show(
     print(f"{'':14}" + "".join(f"{pixels:7}" for pixels in MOVES))
     for name, percent in rights.items():
         print(f"{name:14}" + "".join(f"{value:7.1f}" for value in percent))
-    with pictures.picture(stage.picture, 2, 2, (10, 8), "1998: filters that are learned and shared") as panels:
+    with pictures.picture(stage.picture, 2, 2, (10, 8), "1998: filters learned and shared") as panels:
         pictures.tiles(panels[0], filters, 3, "What six filters look for", "orange: ink, blue: none", signed=True)
         pictures.tiles(panels[1], found, 3, f"Where they find it, in a {held_out.tensors[1][0].item()}", "dark: much")
         series = {name: (MOVES, percent) for name, percent in rights.items()}

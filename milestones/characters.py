@@ -60,7 +60,7 @@ def region_map(
     labels: Labels,
     title: str,
     extent: Extent,
-    width: int = 33,
+    width: int = 32,
     height: int = 15,
 ) -> Block:
     """Draw points, ``o`` and ``x``, and what a model says everywhere.

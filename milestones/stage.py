@@ -69,7 +69,8 @@ def open_stage(program: str, doc: str | None) -> Stage:
     name = Path(program).stem
     table = tomllib.loads((HERE / "milestones.toml").read_text(encoding="utf-8"))["milestone"]
     row = next(row for row in table if f"{row['year']}_{row['name']}" == name)
-    parser = argparse.ArgumentParser(prog=f"{name}.py", description=(doc or "").split("\n")[0])
+    summary = (doc or "").split("\n")[0]
+    parser = argparse.ArgumentParser(prog=f"{name}.py", description=summary, allow_abbrev=False)
     parser.add_argument("--seed", type=int, default=0, help="where random numbers begin (default 0)")
     parser.add_argument("--dry-run", action="store_true", help="take a few steps only")
     parser.add_argument(
@@ -78,7 +79,7 @@ def open_stage(program: str, doc: str | None) -> Stage:
     options = parser.parse_args()
     check_folder(parser, options.out)
     tinytorch.manual_seed(options.seed)
-    print(f"{row['year']}  {row['title']}\n      {row['shows']}", flush=True)
+    print(f"{row['year']}  {row['title']}: {row['shows']}", flush=True)
     return Stage(name, row["title"], row["accuracy"], options.seed, options.dry_run, options.out)
 
 

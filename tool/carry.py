@@ -7,7 +7,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-CARRIED = ("modules/**/*", "tinytorch/**/*", "examples/**/*", "tito", "requirements.txt", "LICENSE")
+CARRIED = ("modules/**/*", "tinytorch/**/*", "examples/**/*", "milestones/**/*", "tito", "requirements.txt", "LICENSE")
 MADE = {"__pycache__", ".ipynb_checkpoints", ".hypothesis"}
 
 

@@ -22,6 +22,7 @@ HELP = {
     "export": "Write the package `tinytorch` from the lessons.",
     "graph": "Step through a graph, forward and back, on your own engine.",
     "init": "Make a workspace of your own.",
+    "milestone": "Run the milestones of the field on your own framework.",
     "module": "Work on the modules: list, start, test, complete, ...",
     "notebook": "Open a lesson as a notebook, and take its changes back.",
     "test": "Test a module, or everything there is to test here.",

@@ -60,7 +60,7 @@ def main() -> None:
 
 def _draw(order: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     """Make the graph, step through it and write the page; return what to say about it, and the stepper."""
-    _load_package(Path(order["root"]))
+    load_package(Path(order["root"]))
     core = importlib.import_module("tinytorch.core.autograd")
     recorded_for_you = _wake(core, Path(order["reference"]))
     with _results_kept(core):
@@ -82,7 +82,7 @@ def _graph(subject: Subject) -> Any:
     return importlib.import_module("tinytorch.viz").Graph(subject.tensor, names=names)
 
 
-def _load_package(root: Path) -> None:
+def load_package(root: Path) -> None:
     """Import the workspace's own `tinytorch`, whatever else is installed."""
     package = root / "tinytorch"
     spec = importlib.util.spec_from_file_location(

@@ -65,6 +65,8 @@ def read_handout(source: Path, templates: Path, version: str) -> Handout:
         files[module.lesson] = lesson.starter().encode()
         files |= {path: (source / path).read_bytes() for path in (module.suite, module.page)}
     files |= {path: (source / path).read_bytes() for path in EXACT}
+    # a course of before the milestones has none
+    files |= {path.relative_to(source).as_posix(): path.read_bytes() for path in _files(source / "milestones")}
     for template in templates.rglob("*"):
         if template.is_file():
             files[template.relative_to(templates).as_posix().replace("dot-", ".")] = template.read_bytes()
@@ -100,11 +102,13 @@ def carried_handout() -> Handout:
 def _given(package: Path) -> list[Path]:
     """Return the files of the package that are not exported from lessons."""
     core = package / "core"
+    return [path for path in _files(package) if path.parent != core or path.name == "__init__.py"]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files below a folder, but for what Python makes of them."""
     return [
         path
-        for path in sorted(package.rglob("*"))
-        if path.is_file()
-        and "__pycache__" not in path.parts
-        and path.suffix != ".pyc"
-        and (path.parent != core or path.name == "__init__.py")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
     ]

@@ -1,7 +1,7 @@
 """What `tito` remembers of a workspace between two commands, in `.tito/memory.json`.
 
 Nothing in it is needed: how far a learner is, is read from the files. It spares backups of what `tito` itself wrote,
-and counts the hints that were given.
+counts the hints that were given, and knows the days on which milestones were reached.
 """
 
 from __future__ import annotations

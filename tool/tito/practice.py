@@ -141,8 +141,13 @@ def judge(workspace: Workspace, module: Module, run: Run) -> Verdict:
 
 def missing_message(module: Module, missing: list[Module]) -> str:
     """Say which prerequisites are not there."""
+    return stands_on(module.folder, missing)
+
+
+def stands_on(name: str, missing: list[Module]) -> str:
+    """Say which modules are not there that a module or a program stands on."""
     names = listed([other.folder for other in missing])
-    return f"{module.folder} stands on {names}, which {'is' if len(missing) == 1 else 'are'} still open."
+    return f"{name} stands on {names}, which {'is' if len(missing) == 1 else 'are'} still open."
 
 
 def missing_hint(missing: list[Module]) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 from tito.course import Module
 from tito.diagnosis.behaviour import Diagnosis, diagnose
 from tito.errors import TitoError
-from tito.export import header, read_lesson
+from tito.export import read_lesson
 from tito.lesson import STUB_MESSAGE, Exercise, Lesson
 from tito.memory import fingerprint, recall, remember
+from tito.places import Place, lesson_line, place_of
 from tito.runner import Run
 from tito.screen import count, fields, listed, prose, say
-from tito.workspace import LOAN, Workspace
+from tito.workspace import Workspace
 
 _ENDINGS = {
     "wrong": "is not right yet",
@@ -23,19 +24,6 @@ _ENDINGS = {
     "ended": "ended the test run",
     "skipped": "was skipped",
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """A line of a lesson, or of a file of the package that no lesson of the learner's stands behind."""
-
-    path: str
-    line: int
-    text: str = ""
-    function: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}" + (f", in {self.function}" if self.function else "")
 
 
 @dataclass(frozen=True)
@@ -140,7 +128,7 @@ class Verdict:
         """Return what a failure is about: the answer its code stands in, else those named, unwritten ones first."""
         for frame in reversed(frames):
             if frame["path"] == self.module.exported:
-                line = self._lesson_line(self.module, frame["line"])
+                line = lesson_line(self.workspace, self.module, self.lesson, frame["line"])
                 inside = [exercise.name for exercise in self.lesson.exercises if _answers(exercise, line)]
                 if inside:
                     return (inside[0],)
@@ -150,26 +138,12 @@ class Verdict:
         """Return the deepest line of the module's lesson in `frames`, else the line of the exercise."""
         for frame in reversed(frames):
             if frame["path"] == module.exported:
-                line = self._lesson_line(module, frame["line"])
-                if line:
-                    text = self._lesson(module).text.split("\n")[line - 1].strip()
-                    return Place(module.lesson, line, text, frame["function"])
-                return Place(frame["path"], frame["line"], "", frame["function"])
+                return place_of(self.workspace, module, self._lesson(module), frame)
         found = next((e for e in self._lesson(module).exercises if e.name == exercise), None)
         return Place(module.lesson, found.line) if found else None
 
     def _lesson(self, module: Module) -> Lesson:
         return self.lesson if module == self.module else read_lesson(self.workspace.root, module)
-
-    def _lesson_line(self, module: Module, line: int) -> int:
-        """Return the lesson's line behind a line of the exported file; 0 if there is none."""
-        if self.workspace.state(module) == LOAN:
-            return 0
-        try:
-            lines = self._lesson(module).exported_lines(header(module.lesson))
-        except TitoError:  # the lesson was broken since; the line of the package still says something
-            return 0
-        return lines[line - 1].source if line <= len(lines) else 0
 
     def remember(self) -> None:
         """Remember the exercise that failed, so that `tito module hint` speaks about it."""
@@ -277,7 +251,7 @@ class Verdict:
             ("Looks like", self.looks_like(failure)),
             ("Note", told.get("note", "")),
             ("Printed", told.get("printed", "")),
-            ("Where", _where(failure.place)),
+            ("Where", failure.place.shown() if failure.place else ""),
         ]
 
     def _show_next(self) -> None:
@@ -309,9 +283,3 @@ def _answers(exercise: Exercise, line: int) -> bool:
 def _test_name(test: dict[str, Any]) -> str:
     name = test["name"].split("[")[0] or test["test"]
     return f"{name}\n{test['doc']}" if test["doc"] else name
-
-
-def _where(place: Place | None) -> str:
-    if place is None:
-        return ""
-    return f"{place}\n    {place.text}" if place.text else str(place)

@@ -6,6 +6,7 @@ import click
 
 from tito.commands.options import limit_option
 from tito.errors import TitoError
+from tito.milestones import made_possible
 from tito.practice import Here, try_lesson
 from tito.screen import listed, prose, say
 from tito.verdict import Verdict
@@ -44,6 +45,9 @@ def tell_complete(here: Here, verdict: Verdict) -> None:
     if here.module.can:
         say()
         prose(f"Your framework can now {here.module.can}.")
+    if milestones := made_possible(here.workspace, here.module):
+        say()
+        prose(f"You can now run {listed([f'`tito milestone run {milestone.year}`' for milestone in milestones])}.")
     say()
     prose(_onward(here))
 
