@@ -447,6 +447,21 @@ def test_files_of_the_course_that_were_changed_are_merged_or_replaced_and_kept(s
     assert student.backup()[given_part] == b"A = 'mine'\n"
 
 
+def test_milestones_come_into_a_workspace_of_before_and_own_changes_to_them_stay(
+    student: Student, first: Clone, second: Clone, tmp_path: Path
+) -> None:
+    assert not (student.root / "milestones").exists()
+    table = "[[milestone]]\nyear = 1957\n"
+    second.write("milestones/milestones.toml", table).write("milestones/one.py", "STEPS = 1\n\nSEED = 0\n")
+    student.update(second)
+    assert student.read("milestones/milestones.toml") == table
+    student.edit("milestones/one.py", ("STEPS = 1", "STEPS = 9  # mine"))
+    third = second.copy(tmp_path / "third").version("0.3.0")
+    student.update(third.edit("milestones/one.py", ("SEED = 0", "SEED = 1")).write("milestones/two.py", "TWO = 2\n"))
+    assert student.read("milestones/one.py") == "STEPS = 9  # mine\n\nSEED = 1\n"
+    assert student.read("milestones/two.py") == "TWO = 2\n"
+
+
 def test_settings_of_an_editor_stay(student: Student, second: Clone) -> None:
     student.write(".vscode/settings.json", '{"mine": 1}\n')
     second.write("tool/tito/templates/dot-vscode/settings.json", '{"theirs": 1}\n')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,10 +25,10 @@ def runnable() -> list[Milestone]:
 
 
 @pytest.fixture
-def beside_programs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+def beside_programs(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Return a function that imports a file that lies beside the programs, as they do."""
     monkeypatch.syspath_prepend(ROOT / "milestones")
-    yield importlib.import_module
+    return importlib.import_module
 
 
 @pytest.fixture

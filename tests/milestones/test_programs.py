@@ -58,15 +58,6 @@ def check_picture(path: Path) -> None:
             assert len(np.unique(pixels[rows, columns].reshape(-1, 3), axis=0)) > 30
 
 
-@each
-def test_a_dry_run_takes_a_few_steps_and_expects_nothing(milestone: Milestone, tmp_path: Path) -> None:
-    done = run(milestone, tmp_path, "--dry-run", "--seed", "3")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1].startswith("A dry run: ")
-    assert max(map(len, done.stdout.splitlines())) <= 80
-    check_picture(tmp_path / f"{milestone.folder}.png")
-
-
 def test_a_folder_that_cannot_be_made_is_refused_before_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     command = [sys.executable, str(ROOT / ALL[0].program), "--out", str(tmp_path / "file" / "pictures")]

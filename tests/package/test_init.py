@@ -16,6 +16,7 @@ from tito.course import Course
 from tito.environment import active_environment
 from tito.errors import TitoError
 from tito.export import loan_header
+from tito.milestones import read_milestones
 from tito.workspace import LOAN, OPEN, Workspace
 
 
@@ -52,7 +53,7 @@ def test_a_workspace_holds_the_lessons_the_given_parts_and_the_tool(workspace: W
     assert {path for path in found if path.startswith("modules/")} == expected
     assert {path for path in found if path.startswith("tinytorch/core/")} == {"tinytorch/core/__init__.py"}
     assert {"tinytorch/__init__.py", "tinytorch/nn/__init__.py", "tinytorch/datasets/digits.npz"} <= found
-    outside = {path for path in found if not path.startswith(("modules/", "tinytorch/", ".tito/"))}
+    outside = {path for path in found if not path.startswith(("modules/", "milestones/", "tinytorch/", ".tito/"))}
     assert outside == {
         ".gitignore",
         ".vscode/extensions.json",
@@ -66,10 +67,18 @@ def test_a_workspace_holds_the_lessons_the_given_parts_and_the_tool(workspace: W
 
 
 def test_the_given_parts_are_the_repositorys(workspace: Workspace, repository: Path) -> None:
-    for path in files(workspace.root / "tinytorch"):
-        assert (workspace.root / "tinytorch" / path).read_bytes() == (repository / "tinytorch" / path).read_bytes()
+    for folder in ("tinytorch", "milestones"):
+        for path in files(workspace.root / folder):
+            assert (workspace.root / folder / path).read_bytes() == (repository / folder / path).read_bytes()
     assert (workspace.root / "tito").read_bytes() == (repository / "tito").read_bytes()
     assert (workspace.root / "tito").stat().st_mode & 0o111 == 0o111
+
+
+def test_the_milestones_come_along(workspace: Workspace, repository: Path) -> None:
+    handed_out = {path for path in files(repository / "milestones") if "__pycache__" not in path}
+    assert files(workspace.root / "milestones") == handed_out
+    assert {"milestones.toml", "1957_perceptron.py", "stage.py"} <= handed_out
+    assert len(read_milestones(workspace.root)) >= 4
 
 
 def test_lessons_come_without_answers(workspace: Workspace, repository: Path, course: Course) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tito.carried import course_root, make_wheel
 from tito.course import Course
 from tito.environment import find_uv
+from tito.milestones import read_milestones
 
 
 def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -66,6 +67,7 @@ def test_in_the_repository_nothing_is_carried_twice(repository: Path) -> None:
 def test_the_wheel_carries_the_course(wheel: Path, repository: Path, course: Course) -> None:
     carried = {name for name in contents(wheel) if name.startswith("tito/_carried/")}
     wanted = ["tito", "requirements.txt", "LICENSE", "modules/course.toml", "tinytorch/datasets/digits.npz"]
+    wanted += ["milestones/milestones.toml", *(milestone.program for milestone in read_milestones(repository))]
     for module in course.written:
         folder = f"modules/{module.folder}"
         wanted += [module.lesson, module.suite, module.exported, f"{folder}/README.md", f"{folder}/exercises.toml"]

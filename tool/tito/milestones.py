@@ -104,8 +104,10 @@ def find_milestone(milestones: tuple[Milestone, ...], name: str) -> Milestone:
     for milestone in milestones:
         if wanted in (str(milestone.year), milestone.name, milestone.folder):
             return milestone
-    known = [word for m in milestones for word in (m.folder, m.name, str(m.year))]
-    close = get_close_matches(wanted, known, n=1)
+    if wanted.isdecimal():
+        close = [str(min((milestone.year for milestone in milestones), key=lambda year: abs(year - int(wanted))))]
+    else:
+        close = get_close_matches(wanted, [word for m in milestones for word in (m.folder, m.name)], n=1)
     guess = f"Did you mean {close[0]}? " if close else ""
     raise TitoError(f"no milestone is called {name!r}.", f"{guess}`tito milestone list` shows them all.", exit_code=2)
 
