@@ -8,9 +8,9 @@ filters, each followed by halving the image, then layers of 120, 84 and 10 units
 What it shows: a convolution looks for the same small pattern everywhere, so what it has learned in one place it knows
 in all others. Moved digits are read better than by a network in which every pixel has weights of its own.
 
-What to expect: about 98 in 100 of the UCI digits that it has never seen, and at least 97. These have 8 by 8 pixels (E.
+What to expect: about 98 in 100 of the UCI digits that it has never seen, and at least 96. These have 8 by 8 pixels (E.
 Alpaydin and C. Kaynak, UCI, 1998), so the filters are 3 by 3, and the image is halved once. Where the files of MNIST
-are, LeNet-5 itself goes through its 60,000 images once, and reads at least 97 in 100 of 10,000 others.
+are, LeNet-5 itself goes through its 60,000 images once, and reads at least 96 in 100 of 10,000 others.
 
 Of today, and not of 1998: ReLU, the maximum in place of a weighted mean, the cross-entropy of a softmax, and Adam.
 """
@@ -129,10 +129,10 @@ def mnist(train: bool) -> TensorDataset | None:
     try:
         data = datasets.MNIST(train=train)
     except OSError as error:
-        say(f"MNIST is not here, so LeNet-5 itself is left out. {error}")
+        why = str(error).split("\n")[0]  # what follows is about the files
+        say(f"LeNet-5 itself is left out, since MNIST cannot be had. {why}")
         return None
-    pixels = np.asarray(data.data, dtype=np.float32) / 255
-    return TensorDataset(tinytorch.tensor(pixels).reshape(-1, 1, 28, 28), tinytorch.tensor(np.asarray(data.targets)))
+    return TensorDataset(*data.tensors())
 
 
 def learn(stage: Stage, model: nn.Module, seen: TensorDataset, held_out: TensorDataset) -> tuple[list[float], Counts]:

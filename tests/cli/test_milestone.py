@@ -149,8 +149,9 @@ def test_whose_the_modules_are_comes_first_then_the_program_and_its_picture(root
     done = play(root, "1957", "--seed", "2")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     lines = done.stdout.splitlines()
-    assert lines[:5] == [
+    assert lines[:6] == [
         "Milestone  1957_perceptron",
+        "Takes      about 3 seconds",
         "On loan    01 Tensor, 02 Activations, 03 Layers, 04 Losses, 05 Autograd",
         "",
         "1957  Perceptron: a line learned from mistakes",
@@ -186,7 +187,7 @@ def test_the_modules_that_it_names_are_enough(root: Path, milestone: Milestone, 
 def test_a_module_that_is_open_stops_it_before_any_work(root: Path) -> None:
     done = play(root, "1986")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[2] == "Open       06 Optimizers"
+    assert done.stdout.splitlines()[3] == "Open       06 Optimizers"
     assert done.stderr == (
         "error: 1986_mlp stands on 06_optimizers, which is still open.\n"
         "hint: Build: `tito module start 06`. Or borrow: `tito module borrow 06`.\n"

@@ -73,6 +73,7 @@ def row(milestone: Milestone, modules: dict[str, list[Module]], day: str | None)
         "title": milestone.title,
         "shows": milestone.shows,
         "accuracy": milestone.accuracy,
+        "seconds": milestone.seconds,
         "modules": {module.folder: state for state, group in modules.items() for module in group},
         "reached": day,
     }

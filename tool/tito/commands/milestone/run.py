@@ -58,7 +58,9 @@ def check_modules(workspace: Workspace, milestone: Milestone) -> None:
     """
     found = standing(workspace, milestone)
     labels = (("Yours", YOURS), ("On loan", LOAN), ("Open", OPEN), ("Planned", PLANNED))
-    fields([("Milestone", milestone.folder), *((label, titles(found.get(state, []))) for label, state in labels)])
+    takes = ("Takes", f"about {milestone.seconds:g} seconds")
+    modules = ((label, titles(found.get(state, []))) for label, state in labels)
+    fields([("Milestone", milestone.folder), takes, *modules])
     if planned := found.get(PLANNED):
         raise TitoError(
             f"{milestone.folder} stands on {numbers(planned)}, whose lessons are not written yet.",
