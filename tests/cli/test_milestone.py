@@ -275,6 +275,16 @@ def test_ctrl_c_ends_it_calmly(root: Path) -> None:
     assert days(root) == {}
 
 
+def test_a_process_that_is_ended_from_outside_is_told(root: Path) -> None:
+    edit(
+        root / "milestones/1957_perceptron.py", "stage = open_stage(", "import os; os.kill(os.getpid(), 9); open_stage("
+    )
+    done = play(root, "1957")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: 1957_perceptron was ended by signal 9.\n")
+    assert days(root) == {}
+
+
 def test_a_program_that_is_gone_is_named(root: Path) -> None:
     (root / "milestones/1957_perceptron.py").unlink()
     result = tito("milestone", "run", "1957")

@@ -86,6 +86,8 @@ def run(workspace: Workspace, milestone: Milestone, options: tuple[str, ...]) ->
     ------
     KeyboardInterrupt
         If it was interrupted.
+    TitoError
+        If its process was ended from outside, or by a fault.
     SystemExit
         If it failed; why has been said then.
     """
@@ -99,8 +101,12 @@ def run(workspace: Workspace, milestone: Milestone, options: tuple[str, ...]) ->
             tell_trouble(workspace, json.loads(trouble.read_text(encoding="utf-8")))
     if status == INTERRUPTED:
         raise KeyboardInterrupt
+    if status < 0:
+        raise TitoError(
+            f"{milestone.folder} was ended by signal {-status}.", "`tito test` tests every module that is yours."
+        )
     if status:
-        raise SystemExit(status if status > 0 else 1)
+        raise SystemExit(status)
 
 
 def play(order: Path) -> int:
