@@ -260,6 +260,17 @@ def test_options_of_the_program_are_its_own(root: Path) -> None:
     assert days(root) == {}
 
 
+@pytest.mark.parametrize(("chosen", "said"), [({}, "0"), ({"TINYTORCH_FAST": "1"}, "1")])
+def test_the_learners_own_code_answers_without_kernels_unless_they_are_wanted(
+    root: Path, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], said: str
+) -> None:
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    told = "import os; print('kernels', os.environ['TINYTORCH_FAST']); raise SystemExit(0)"
+    edit(root / "milestones/1957_perceptron.py", "stage = open_stage(", f"{told}; open_stage(")
+    assert f"\nkernels {said}\n" in play(root, "1957").stdout
+
+
 def test_ctrl_c_ends_it_calmly(root: Path) -> None:
     edit(root / "milestones/1957_perceptron.py", "STEPS = 2000", "STEPS = 10**9")
     command = ["-P", "-m", "tito", "milestone", "run", "1957"]

@@ -30,6 +30,14 @@ def test_rosenblatts_rule_ends_within_the_bound_of_the_theorem(functions: Functi
     assert 0 < sum(mistakes) <= program["most_mistakes"](line, points, labels)
 
 
+def test_rosenblatts_rule_by_hand(functions: Functions) -> None:
+    """From (0, 0, 0): the first point is added, the second taken away, and then both are right."""
+    points, labels = tinytorch.Tensor([[1.0, 0.0], [-1.0, 0.0]]), tinytorch.Tensor([1.0, 0.0])
+    line, mistakes = functions("1957_perceptron")["rosenblatt"](points, labels, 10)
+    assert line.tolist() == [2.0, 0.0, 0.0]
+    assert mistakes == [2, 0]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_gradient_descent_keeps_the_larger_distance(functions: Functions, seed: int) -> None:
     program = functions("1957_perceptron")
@@ -67,13 +75,13 @@ def test_two_layers_learn_xor_from_any_beginning(functions: Functions, seed: int
 def test_a_map_has_its_points_where_they_are_and_its_axes_named(beside_programs: Import) -> None:
     characters = beside_programs("characters")
     points, labels = np.array([[-0.9, 0.9], [0.9, -0.9], [5.0, 5.0]]), np.array([0, 1, 1])
-    block = characters.region_map(lambda grid: grid[:, 0], points, labels, "Right", (-1.0, 1.0), width=9, height=3)
+    block = characters.region_map(lambda grid: grid.sum(1), points, labels, "Sum", (-1.0, 1.0), width=9, height=3)
     assert block == [
-        "   Right",
+        "   Sum",
         "   ┌─────────┐",
-        " 1 │o   ?····│",
+        " 1 │o?·······│",
         "x2 │    ?····│",
-        "-1 │    ?···x│",
+        "-1 │       ?x│",
         "   └─────────┘",
         "    -1  x1  1",
     ]
