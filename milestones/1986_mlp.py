@@ -106,7 +106,7 @@ def show(stage: Stage, model: nn.Sequential, losses: list[float], rights: list[f
         pictures.tiles(
             panels[1], weights[strongest], 8, "What each hidden unit looks for", "orange: ink, blue: none", signed=True
         )
-        pictures.confusion(panels[2], counts, f"{round(100 * accuracy(counts))} in 100 are right; orange is not")
+        pictures.confusion(panels[2], counts, f"{round(100 * accuracy(counts))} in 100 are right (orange: mistakes)")
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def show(
         pictures.tiles(panels[1], found, 3, f"Where they find it, in a {held_out.tensors[1][0].item()}", "dark: much")
         series = {name: (MOVES, percent) for name, percent in rights.items()}
         pictures.curves(panels[2], series, ("moved by (pixels)", "right (%)"), "Moved digits: shared weights know more")
-        pictures.confusion(panels[3], counts, f"{round(100 * accuracy(counts))} in 100 are right; orange is not")
+        pictures.confusion(panels[3], counts, f"{round(100 * accuracy(counts))} in 100 are right (orange: mistakes)")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,9 @@ import click
 import pytest
 
 from tito.cli import cli
+from tito.commands.milestone.list import numbers
+from tito.course import read_course
+from tito.milestones import read_milestones
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("modules/*/README.md")])
@@ -33,6 +36,12 @@ def test_the_readmes_table_is_the_course():
     ]
     for module in COURSE:
         assert module in written or module["folder"].replace("_", " ") in " ".join(README.split())
+
+
+def test_the_readmes_milestones_are_those_of_the_table():
+    rows = re.findall(r"^\| (\d{4}) \| \[.+?\]\((.+?)\): .+ \| ([\d, -]+) \|$", README, re.MULTILINE)
+    course = read_course(ROOT / "modules/course.toml")
+    assert rows == [(str(m.year), m.program, numbers(list(m.modules(course)))) for m in read_milestones(ROOT)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
