@@ -135,8 +135,8 @@ def mnist(train: bool) -> TensorDataset | None:
     return TensorDataset(*data.tensors())
 
 
-def learn(stage: Stage, model: nn.Module, seen: TensorDataset, held_out: TensorDataset) -> tuple[list[float], Counts]:
-    """Train with momentum, the last quarter of the epochs slowly; return losses, and what became of held-out digits."""
+def learn(stage: Stage, model: nn.Module, seen: TensorDataset, held_out: TensorDataset) -> Counts:
+    """Train with momentum, the last quarter of the epochs slowly; return how held-out digits were read."""
     optimizer = optim.SGD(model.parameters(), lr=0.03, momentum=0.9)
     batches, losses = DataLoader(seen, batch_size=BATCH, shuffle=True), []
     epochs = stage.steps(EPOCHS)
@@ -148,7 +148,7 @@ def learn(stage: Stage, model: nn.Module, seen: TensorDataset, held_out: TensorD
     counts = confusion(model, DataLoader(held_out, batch_size=500))
     print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f}  {characters.sparkline(losses, 20)}  ", end="")
     print(f"held-out digits right: {accuracy(counts):.1%}", flush=True)
-    return losses, counts
+    return counts
 
 
 def read_moved(models: dict[str, nn.Sequential], held_out: TensorDataset) -> dict[str, list[float]]:
@@ -166,7 +166,7 @@ def main() -> None:
     counts = {}
     for name, model in models.items():
         say(f"{name}: {size(model):,} weights, {len(seen)} images, {stage.steps(EPOCHS)} epochs")
-        _, counts[name] = learn(stage, model, seen, held_out)
+        counts[name] = learn(stage, model, seen, held_out)
 
     rights = read_moved(models, held_out)
     show(stage, models["LeNet"], held_out, counts["LeNet"], rights)
