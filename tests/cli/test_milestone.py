@@ -41,7 +41,7 @@ def tito(*arguments: str) -> Result:
 def play(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `tito milestone run` in a process of its own."""
     command = [sys.executable, "-P", "-m", "tito", "milestone", "run", *arguments]
-    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", env=environment, timeout=100)
 
 

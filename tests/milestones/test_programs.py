@@ -25,8 +25,10 @@ each = pytest.mark.parametrize("milestone", runnable(), ids=lambda milestone: mi
 def run(milestone: Milestone, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a program as its reader would, on the package of the repository."""
     command = [sys.executable, str(ROOT / milestone.program), "--out", str(out), *options]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "TINYTORCH_FAST": "0"}
-    return subprocess.run(command, cwd=out, capture_output=True, encoding="utf-8", env=environment, timeout=110)
+    chosen = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8", "TINYTORCH_FAST": "0", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, cwd=out, capture_output=True, encoding="utf-8", env={**os.environ, **chosen}, timeout=110
+    )
 
 
 @each
