@@ -28,6 +28,20 @@ if _built("losses"):
     from tinytorch.core.losses import CrossEntropyLoss as CrossEntropyLoss
     from tinytorch.core.losses import MSELoss as MSELoss
 
+if _built("spatial"):
+    from tinytorch.core.spatial import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+    from tinytorch.core.spatial import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+    from tinytorch.core.spatial import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+    from tinytorch.core.spatial import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+    from tinytorch.core.spatial import AvgPool1d as AvgPool1d
+    from tinytorch.core.spatial import AvgPool2d as AvgPool2d
+    from tinytorch.core.spatial import BatchNorm1d as BatchNorm1d
+    from tinytorch.core.spatial import BatchNorm2d as BatchNorm2d
+    from tinytorch.core.spatial import Conv1d as Conv1d
+    from tinytorch.core.spatial import Conv2d as Conv2d
+    from tinytorch.core.spatial import MaxPool1d as MaxPool1d
+    from tinytorch.core.spatial import MaxPool2d as MaxPool2d
+
 if _built("autograd"):
     from tinytorch.nn import hooks as _hooks
     from tinytorch.nn import moving as _moving

@@ -141,6 +141,18 @@ if _built("losses"):
             return loss.forward(input, target)
 
 
+if _built("spatial"):
+    from tinytorch.core.spatial import adaptive_avg_pool1d as adaptive_avg_pool1d
+    from tinytorch.core.spatial import adaptive_avg_pool2d as adaptive_avg_pool2d
+    from tinytorch.core.spatial import adaptive_max_pool1d as adaptive_max_pool1d
+    from tinytorch.core.spatial import adaptive_max_pool2d as adaptive_max_pool2d
+    from tinytorch.core.spatial import avg_pool1d as avg_pool1d
+    from tinytorch.core.spatial import avg_pool2d as avg_pool2d
+    from tinytorch.core.spatial import conv1d as conv1d
+    from tinytorch.core.spatial import conv2d as conv2d
+    from tinytorch.core.spatial import max_pool1d as max_pool1d
+    from tinytorch.core.spatial import max_pool2d as max_pool2d
+
 # What `tinytorch.ops` adds joins the table of module 05.
 _FROM_OPS = (
     *("batch_norm", "celu", "cosine_embedding_loss", "cosine_similarity", "elu", "embedding", "fold"),
