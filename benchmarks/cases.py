@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-Kind = Literal["train", "forward", "gradient", "build", "backward"]
+Kind = Literal["train", "forward", "gradient", "build", "backward", "program"]
 
 
 class UnsupportedError(Exception):
@@ -72,11 +72,13 @@ class Case:
         The question, and what sets this case apart in it: ``"tiny_mlp, batch 1"``.
     kind
         What is timed: a ``train`` step (forward, backward, update), ``forward`` with recording, ``gradient``
-        (forward and backward), ``build`` of a graph alone, or ``backward`` through a graph that is there.
+        (forward and backward), ``build`` of a graph alone, ``backward`` through a graph that is there, or a whole
+        ``program`` in PyTorch's spelling.
     mathematics
         The name of `function`, by which engines without arrays find their own way of writing it.
     function
-        ``function(F, parameters, data)``, written once in the functions `F` of an engine.
+        ``function(F, parameters, data)``, written once in the functions `F` of an engine; of a program, `F` is the
+        library itself, and what is returned is what is timed.
     make
         Draws the arrays.
     optimizer

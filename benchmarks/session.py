@@ -111,7 +111,7 @@ class Session:
         """Measure every engine once in each round, starting with another one each time."""
         cells = {name: Cell() for name in names}
         spent = dict.fromkeys(cells, 0.0)
-        for turn in range(rounds):
+        for turn in range(rounds if cells else 0):
             order = list(cells)
             for name in order[turn % len(order) :] + order[: turn % len(order)]:
                 if cells[name].reason or (turn >= 3 and spent[name] > self.budget):

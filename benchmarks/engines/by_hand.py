@@ -154,3 +154,71 @@ def attention_backward(grad: Array, q: Array, k: Array, v: Array, weights: Array
     grad_scores *= width**-0.5
     grad_scores = grad_scores.reshape(weights.shape)
     return grad_scores @ k, grad_scores.swapaxes(-1, -2) @ q, weights.swapaxes(-1, -2) @ grad
+
+
+def windows(x: Array, height: int, width: int) -> Array:
+    """Return a copy of all windows as columns. Shapes: ``(N, C, H, W) -> (N, C * height * width, windows)``."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (height, width), axis=(2, 3))  # (N, C, H', W', height, width)
+    count, channels, down, across = view.shape[:4]
+    return view.transpose(0, 1, 4, 5, 2, 3).reshape(count, channels * height * width, down * across)
+
+
+def padded(x: Array, padding: int) -> Array:
+    """Return images in a border of zeros."""
+    return np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding))) if padding else x
+
+
+def images_at_once(x: Array, kernels: Array) -> int:
+    """Return for how many images the columns fit the cache."""
+    return max(1, 4 * BLOCK // (x[0].size * kernels[0, 0].size))
+
+
+def conv2d(x: Array, kernels: Array, bias: Array, padding: int) -> Array:
+    """Return the convolution of images, a few at a time."""
+    size = kernels.shape[-1]
+    side = x.shape[-1] + 2 * padding - size + 1
+    y = np.empty((len(x), len(kernels), side, side), x.dtype)
+    flat, step = kernels.reshape(len(kernels), -1), images_at_once(x, kernels)
+    for i in range(0, len(x), step):
+        columns = windows(padded(x[i : i + step], padding), size, size)
+        np.matmul(flat, columns, out=y[i : i + step].reshape(-1, len(kernels), side * side))
+    y += bias[:, None, None]
+    return y
+
+
+def conv2d_backward(grad: Array, x: Array, kernels: Array, padding: int, need_x: bool = True) -> tuple[Any, ...]:
+    """Return the gradients at the images, None where it is not needed, at the kernels and at the bias."""
+    size, flat = kernels.shape[-1], kernels.reshape(len(kernels), -1)
+    grad_x, grad_flat = np.empty_like(x) if need_x else None, np.zeros_like(flat.T)
+    side, step = grad.shape[-1], images_at_once(x, kernels)
+    for i in range(0, len(x), step):
+        images = padded(x[i : i + step], padding)
+        rows = grad[i : i + step].reshape(-1, len(kernels), side * side)
+        grad_flat += (windows(images, size, size) @ rows.swapaxes(1, 2)).sum(axis=0)
+        if grad_x is not None:
+            # Where the windows overlap, their gradients add up.
+            columns = (flat.T @ rows).reshape(len(images), -1, size, size, side, side)
+            spread = np.zeros_like(images)
+            for down in range(size):
+                for across in range(size):
+                    spread[:, :, down : down + side, across : across + side] += columns[:, :, down, across]
+            end = spread.shape[-1] - padding
+            grad_x[i : i + step] = spread[:, :, padding:end, padding:end]
+    return grad_x, grad_flat.T.reshape(kernels.shape), grad.sum(axis=(0, 2, 3))
+
+
+def max_pool2d(x: Array) -> Array:
+    """Return the largest of each 2 by 2 elements."""
+    rows = np.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return np.maximum(rows[..., ::2], rows[..., 1::2])
+
+
+def max_pool2d_backward(grad: Array, x: Array, y: Array) -> Array:
+    """Return the gradient at x: it goes to the first of the largest."""
+    grad_x, free = np.zeros_like(x), np.ones(y.shape, bool)
+    for down in (0, 1):
+        for across in (0, 1):
+            here = (x[:, :, down::2, across::2] == y) & free
+            free &= ~here
+            np.multiply(grad, here, out=grad_x[:, :, down::2, across::2])
+    return grad_x

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.cases import Adam, Array, Case, Sgd
+from benchmarks.cases import Adam, Array, Case, Sgd, UnsupportedError
 
 
 def nothing() -> None:
@@ -40,11 +40,20 @@ def read_loss(loss: float) -> list[Array]:
     return [np.array(loss)]
 
 
+def program_step(library: Any, case: Case) -> Step:
+    """Return the step of a program in PyTorch's spelling, run by a library."""
+    arrays = case.arrays()
+    run = case.function(library, arrays.parameters, arrays.data)
+    return Step(lambda _: run(), lambda answers: [np.array(answer) for answer in answers])
+
+
 def first_answers(step: Step, case: Case) -> list[Array]:
-    """Return what is compared: the losses of five training steps; otherwise what a third run computes.
+    """Return what is compared: the losses of five training steps, a program's answers, or what a third run computes.
 
     Engines that compile do so in the first runs, and the third is compiled.
     """
+    if case.kind == "program":
+        return step.read(step.run(step.prepare()))
     if case.kind == "train":
         return [array for _ in range(5) for array in step.read(step.run(step.prepare()))]
     runs = [step.run(step.prepare()) for _ in range(3)]
@@ -77,6 +86,7 @@ class KindEngine(Engine):
             "gradient": self.gradient,
             "build": self.build,
             "backward": self.backward,
+            "program": self.program,
         }
         return kinds[case.kind](case)
 
@@ -99,6 +109,10 @@ class KindEngine(Engine):
     @abstractmethod
     def backward(self, case: Case) -> Step:
         """Return the walk back through a graph; the step answers with the gradients."""
+
+    def program(self, case: Case) -> Step:
+        """Return a program in PyTorch's spelling, which few speak."""
+        raise UnsupportedError("no optimizer or loader in PyTorch's spelling")
 
 
 class TapeEngine(KindEngine):

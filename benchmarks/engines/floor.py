@@ -6,17 +6,19 @@ In float64 it is also what every engine's numbers are compared with.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.cases import Array, Arrays, Case
+from benchmarks.cases import Adam, Array, Arrays, Case, Sgd
 from benchmarks.engines import by_hand
 from benchmarks.engines.engine import Engine, Step, first_answers, read_loss
 from benchmarks.engines.updates import array_optimizer
 from benchmarks.workloads.chain import FACTOR, LENGTH
 from benchmarks.workloads.ladder import RUNGS
+from benchmarks.workloads.programs import BATCH, COMPARED, LR, NormalizedOneByOne
 from benchmarks.workloads.transformer import HEADS
 
 Made = tuple[Any, list[Array]]
@@ -40,13 +42,20 @@ def score_gradients(
     parameters: tuple[Array, ...], x: Array, hidden1: Array, hidden2: Array, grad: Array
 ) -> list[Array]:
     """Return the gradients of an MLP's parameters."""
+    return score_gradients_with_x(parameters, x, hidden1, hidden2, grad, need_x=False)[1:]
+
+
+def score_gradients_with_x(
+    parameters: tuple[Array, ...], x: Array, hidden1: Array, hidden2: Array, grad: Array, need_x: bool = True
+) -> list[Any]:
+    """Return the gradients at an MLP's input, None where it is not needed, and of its parameters."""
     w1, _, w2, _, w3, _ = parameters
     grad_hidden2, grad_w3, grad_b3 = by_hand.linear_backward(grad, hidden2, w3)
     grad_hidden2 *= hidden2 > 0
     grad_hidden1, grad_w2, grad_b2 = by_hand.linear_backward(grad_hidden2, hidden1, w2)
     grad_hidden1 *= hidden1 > 0
-    _, grad_w1, grad_b1 = by_hand.linear_backward(grad_hidden1, x, w1, need_x=False)
-    return [grad_w1, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3]
+    grad_x, grad_w1, grad_b1 = by_hand.linear_backward(grad_hidden1, x, w1, need_x)
+    return [grad_x, grad_w1, grad_b1, grad_w2, grad_b2, grad_w3, grad_b3]
 
 
 def classifier(arrays: Arrays) -> Made:
@@ -99,6 +108,100 @@ def cross_entropy(arrays: Arrays) -> Made:
     """Return the cross-entropy and its gradient."""
     loss, grad = by_hand.cross_entropy(arrays.parameters[0], arrays.data[0])
     return loss, [grad]
+
+
+def lenet(arrays: Arrays) -> Made:
+    """Return the loss and the gradients of LeNet."""
+    k1, b1, k2, b2, *dense = arrays.parameters
+    images, labels = arrays.data
+    first = np.maximum(by_hand.conv2d(images, k1, b1, 2), 0)
+    small = by_hand.max_pool2d(first)
+    second = np.maximum(by_hand.conv2d(small, k2, b2, 0), 0)
+    smaller = by_hand.max_pool2d(second)
+    x = smaller.reshape(len(images), -1)
+    hidden1, hidden2, output = scores(tuple(dense), x)
+    loss, grad = by_hand.cross_entropy(output, labels)
+    grad_x, *grads = score_gradients_with_x(tuple(dense), x, hidden1, hidden2, grad)
+    grad_second = by_hand.max_pool2d_backward(grad_x.reshape(smaller.shape), second, smaller) * (second > 0)
+    grad_small, *grads2 = by_hand.conv2d_backward(grad_second, small, k2, 0)
+    grad_first = by_hand.max_pool2d_backward(grad_small, first, small) * (first > 0)
+    _, *grads1 = by_hand.conv2d_backward(grad_first, images, k1, 2, need_x=False)
+    return loss, [*grads1, *grads2, *grads]
+
+
+def cifar_net(arrays: Arrays) -> Made:
+    """Return the loss and the gradients of the network for colour images."""
+    k1, b1, k2, b2, k3, b3, w1, c1, w2, c2 = arrays.parameters
+    images, labels = arrays.data
+    first = np.maximum(by_hand.conv2d(images, k1, b1, 1), 0)
+    second = np.maximum(by_hand.conv2d(first, k2, b2, 1), 0)
+    small = by_hand.max_pool2d(second)
+    third = np.maximum(by_hand.conv2d(small, k3, b3, 1), 0)
+    smaller = by_hand.max_pool2d(third)
+    x = smaller.reshape(len(images), -1)
+    hidden = np.maximum(affine(x, w1, c1), 0)
+    loss, grad = by_hand.cross_entropy(affine(hidden, w2, c2), labels)
+    grad_hidden, *grads5 = by_hand.linear_backward(grad, hidden, w2)
+    grad_x, *grads4 = by_hand.linear_backward(grad_hidden * (hidden > 0), x, w1)
+    grad_third = by_hand.max_pool2d_backward(grad_x.reshape(smaller.shape), third, smaller) * (third > 0)
+    grad_small, *grads3 = by_hand.conv2d_backward(grad_third, small, k3, 1)
+    grad_second = by_hand.max_pool2d_backward(grad_small, second, small) * (second > 0)
+    grad_first, *grads2 = by_hand.conv2d_backward(grad_second, first, k2, 1)
+    _, *grads1 = by_hand.conv2d_backward(grad_first * (first > 0), images, k1, 1, need_x=False)
+    return loss, [*grads1, *grads2, *grads3, *grads4, *grads5]
+
+
+def adam_step(arrays: Arrays) -> Callable[[], Any]:
+    """Return a step of Adam."""
+    update = array_optimizer(arrays.parameters, Adam(1e-3))
+
+    def run() -> Any:
+        update([grad.copy() for grad in arrays.data])
+        return arrays.parameters
+
+    return run
+
+
+def loading(arrays: Arrays) -> Callable[[], Any]:
+    """Return a pass through shuffled batches."""
+    images, labels, order = arrays.data
+
+    def run() -> Any:
+        batches = ((images[i], labels[i]) for i in np.split(order, range(BATCH, len(order), BATCH)))
+        return [chosen for _, chosen in batches]
+
+    return run
+
+
+def loading_samples(arrays: Arrays) -> Callable[[], Any]:
+    """Return a pass through batches of which each image is normalized by itself."""
+    images, labels, order = arrays.data
+    dataset = NormalizedOneByOne(images, labels)
+
+    def run() -> Any:
+        batches = (
+            (np.stack([dataset[j][0] for j in i]), labels[i]) for i in np.split(order, range(BATCH, len(order), BATCH))
+        )
+        return [chosen for _, chosen in batches]
+
+    return run
+
+
+def epoch(arrays: Arrays, gradients: Callable[[Arrays], Made], flat: bool) -> Callable[[], Any]:
+    """Return an epoch of training with a function that makes the loss and the gradients of a batch."""
+    images, labels, order = arrays.data
+    images = images.reshape(len(images), -1) if flat else images
+
+    def run() -> list[float]:
+        parameters = tuple(array.copy() for array in arrays.parameters)
+        update, losses = array_optimizer(parameters, Sgd(LR)), []
+        for i in np.split(order, range(BATCH, len(order), BATCH)):
+            loss, grads = gradients(Arrays(parameters, (images[i], labels[i])))
+            update(grads)
+            losses.append(float(loss))
+        return losses[:COMPARED]
+
+    return run
 
 
 def heads_of(x: Array, batch: int) -> Array:
@@ -185,9 +288,17 @@ WITH_GRADIENTS: dict[str, Callable[[Arrays], Made]] = {
     function.__name__: function
     for function in (
         classifier, regressor, product_and_sum, gelu, softmax, layer_norm, cross_entropy, transformer_block,
+        lenet, cifar_net,
     )
 }  # fmt: skip
 BACKWARD: dict[str, Callable[[Arrays], list[Array]]] = {"chain": chain_backward, "ladder": ladder_backward}
+PROGRAMS: dict[str, Callable[[Arrays], Callable[[], Any]]] = {
+    "adam_step": adam_step,
+    "loading": loading,
+    "loading_samples": loading_samples,
+    "digits_epoch": partial(epoch, gradients=classifier, flat=True),
+    "mnist_epoch": partial(epoch, gradients=lenet, flat=False),
+}
 
 
 def read_all(arrays: Any) -> list[Array]:
@@ -219,6 +330,9 @@ class Floor(Engine):
                 return [output, *grads]
 
             return Step(run, read_all)
+        if case.kind == "program":
+            program = PROGRAMS[case.mathematics](arrays)
+            return Step(lambda _: program(), read_all)
         if case.kind == "backward":
             back = BACKWARD[case.mathematics]
             return Step(lambda _: back(arrays), read_all)

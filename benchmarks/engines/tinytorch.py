@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 import tinytorch
-from benchmarks.cases import Adam, Array, Sgd
-from benchmarks.engines.engine import TapeEngine
+from benchmarks.cases import Adam, Array, Case, Sgd
+from benchmarks.engines.engine import Step, TapeEngine, program_step
 from benchmarks.engines.updates import array_optimizer
 from tinytorch import Tensor, fast
 from tinytorch.nn import functional
@@ -77,6 +77,9 @@ def functions() -> SimpleNamespace:
         split_heads=split_heads,
         merge_heads=merge_heads,
         causal_attention=whole_causal_attention if has_attention else composed_causal_attention,
+        conv2d=functional.conv2d,
+        max_pool2d=functional.max_pool2d,
+        flatten=tinytorch.flatten,
     )
 
 
@@ -101,6 +104,10 @@ class TinyTorch(TapeEngine):
     def constant(self, array: Array) -> Tensor:
         """Return a tensor without a gradient."""
         return tinytorch.tensor(array)
+
+    def program(self, case: Case) -> Step:
+        """Return a program, run by TinyTorch."""
+        return program_step(tinytorch, case)
 
     def optimizer(self, leaves: Sequence[Any], settings: Sgd | Adam) -> Callable[[], None]:
         """Return the step of the framework's optimizer, or the same on arrays until it has one."""

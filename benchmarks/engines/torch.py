@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from benchmarks.cases import Adam, Array, Sgd
-from benchmarks.engines.engine import TapeEngine
+from benchmarks.cases import Adam, Array, Case, Sgd
+from benchmarks.engines.engine import Step, TapeEngine, program_step
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
@@ -57,6 +57,9 @@ class Torch(TapeEngine):
         split_heads=split_heads,
         merge_heads=merge_heads,
         causal_attention=causal_attention,
+        conv2d=functional.conv2d,
+        max_pool2d=functional.max_pool2d,
+        flatten=torch.flatten,
     )
 
     def start(self, threads: int) -> None:
@@ -74,6 +77,10 @@ class Torch(TapeEngine):
     def constant(self, array: Array) -> torch.Tensor:
         """Return a tensor without a gradient."""
         return torch.tensor(array)
+
+    def program(self, case: Case) -> Step:
+        """Return a program, run by PyTorch."""
+        return program_step(torch, case)
 
     def optimizer(self, leaves: Sequence[Any], settings: Sgd | Adam) -> Callable[[], None]:
         """Return the step of PyTorch's own optimizer."""

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from benchmarks.workloads import chain, import_time, ladder, mlp, peak_memory, per_operation, rows, transformer
+from benchmarks.workloads import (
+    chain,
+    convolution,
+    import_time,
+    ladder,
+    mlp,
+    peak_memory,
+    per_operation,
+    programs,
+    rows,
+    transformer,
+)
 from benchmarks.workloads.question import Question
 
 QUESTIONS: dict[str, Question] = {
@@ -12,6 +23,11 @@ QUESTIONS: dict[str, Question] = {
     "per_operation": per_operation.QUESTION,
     "rows": rows.QUESTION,
     "transformer": transformer.QUESTION,
+    "lenet": convolution.LENET,
+    "cifar_net": convolution.CIFAR,
+    "adam": programs.ADAM,
+    "loading": programs.LOADING,
+    "epoch": programs.EPOCH,
     "chain": chain.QUESTION,
     "ladder": ladder.QUESTION,
     "import_time": import_time.QUESTION,

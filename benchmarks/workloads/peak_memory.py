@@ -6,13 +6,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.cells import Row, say
-from benchmarks.workloads import mlp, transformer
+from benchmarks.workloads import convolution, mlp, transformer
 from benchmarks.workloads.question import Question
 
 if TYPE_CHECKING:
     from benchmarks.session import Session
 
-STEPS = {"peak memory, wide_mlp": mlp.WIDE, "peak memory, transformer": transformer.QUESTION}
+STEPS = {
+    "peak memory, wide_mlp": mlp.WIDE,
+    "peak memory, transformer": transformer.QUESTION,
+    "peak memory, lenet": convolution.LENET,
+    "peak memory, cifar_net": convolution.CIFAR,
+}
 
 
 def measure(session: Session) -> list[Row]:
