@@ -1247,8 +1247,9 @@ dark corner are all 0.
     2 3         0 2
 
 **Exercise**: `chosen`. The windows have a border of nan here, which equals nothing, so nobody out there is chosen. The
-number of the first is how many places were looked at in vain before it. So keep an array of truth values, `looking`, all
-True at first, that says where nobody was found yet; and go through all places but the last, adding 1 where it is so.
+number of the first is how many places were looked at in vain before it. So keep an array of truth values, `looking`,
+all True at first, that says where nobody was found yet; and go through all places but the last, adding 1 where it is
+so.
 
 `MaxPool` (given) makes an operation of it: the gradient goes to the elements that were chosen, and the gradient of that
 is what arrives there. Where a window has a nan, the last nan is chosen, as in PyTorch.

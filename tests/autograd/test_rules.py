@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tinytorch
+import tinytorch.core.spatial as spatial
 from tinytorch import Tensor, linalg
 from tinytorch.core.autograd import RULES, NotDifferentiableError
 from tinytorch.nn import functional as F  # noqa: N812
@@ -88,6 +89,15 @@ def seeded(call: Callable[..., Any]) -> Callable[..., Any]:
         return call(*tensors)
 
     return again
+
+
+CONVOLUTION = spatial.Convolution(spatial.Grid((3, 2), (2, 1), (1, 1), (1, 0)))
+MAX_POOL = spatial.MaxPool(spatial.Grid((2, 2), (2, 2)))
+NUMBERS = ints(*np.arange(12).reshape(1, 2, 2, 3) % 4)
+
+
+def batch_normalized(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return spatial.Normalization(*spatial.batch_statistics(x.data), 1e-2).forward(x, weight, bias)
 
 
 EXAMPLES: dict[str, list[Example]] = {
@@ -293,6 +303,25 @@ EXAMPLES: dict[str, list[Example]] = {
         ),
         Example(F.scaled_dot_product_attention, [(3, 4), (5, 4), (5, 2), (3, 5)]),
     ],
+    # windows, convolutions, pools, batch norm
+    "Convolution.forward": [
+        Example(lambda x, w, b: F.conv2d(x, w, b, (2, 1), 1, (1, 2), 2), [(2, 4, 5, 6), (4, 2, 3, 2), (4,)]),
+        Example(lambda x, w: F.conv1d(x, w, padding="same"), [(2, 6), (3, 2, 4)]),
+    ],
+    "Convolution.input_gradient": [
+        Example(lambda g, w: CONVOLUTION.input_gradient(g, w, (5, 4)), [(2, 3, 3, 4), (3, 2, 3, 2)])
+    ],
+    "Convolution.weight_gradient": [Example(CONVOLUTION.weight_gradient, [(2, 2, 5, 4), (2, 3, 3, 4)])],
+    "MaxPool.forward": [Example(lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True), [(2, 2, 5, 6)])],
+    "MaxPool.spread": [Example(lambda g: MAX_POOL.spread(g, NUMBERS, (4, 6)), [(1, 2, 2, 3)])],
+    "MaxPool.collect": [Example(lambda x: MAX_POOL.collect(x, NUMBERS), [(1, 2, 4, 6)])],
+    "AveragePool.forward": [Example(lambda x: F.avg_pool2d(x, 3, 2, 1, True, False), [(2, 2, 5, 6)])],
+    "AveragePool.spread": [
+        Example(lambda g: spatial.AveragePool(spatial.Grid((2, 2)), 4).spread(g, (3, 4)), [(1, 2, 2, 3)])
+    ],
+    "AdaptiveAverage.forward": [Example(lambda x: F.adaptive_avg_pool2d(x, (2, 3)), [(2, 2, 5, 4)])],
+    "AdaptiveAverage.spread": [Example(lambda g: spatial.AdaptiveAverage((2, 3)).spread(g, (5, 4)), [(1, 2, 2, 3)])],
+    "Normalization.forward": [Example(batch_normalized, [(3, 2, 4), (2,), (2,)])],
     # draws
     "Tensor._drawn_bits": of_one(seeded(lambda x: x.bernoulli()), 0.1, 0.9, drawn=True),
     "Tensor._drawn_bell": [Example(seeded(tinytorch.normal), [(2, 3), (2, 3)], 0.1, drawn=True)],

@@ -29,6 +29,7 @@ TITLES = {
     "functional": "Activations and losses of the lessons",
     "inplace": "In place only",
     "numpy": "Beside NumPy",
+    "spatial": "Convolutions and pools",
     "tensor": "Tensors, as in the first lesson",
 }
 # What refuses on the way back, as `test_forms` compares.

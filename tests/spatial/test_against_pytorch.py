@@ -216,19 +216,22 @@ def test_adaptive_pools_agree(kind: str) -> None:
 
 ORDERS: dict[str, tuple[Callable[..., Any], list[tuple[int, ...]]]] = {
     "conv2d": (
-        lambda F, x, w, b: F.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), groups=2),
+        lambda functional, x, w, b: functional.conv2d(x, w, b, (2, 1), (1, 2), (1, 2), groups=2),
         [(2, 4, 5, 5), (4, 2, 3, 2), (4,)],
     ),
-    "conv2d, stride 1": (lambda F, x, w: F.conv2d(x, w, padding="same"), [(2, 2, 4, 3), (3, 2, 2, 3)]),
-    "conv1d": (lambda F, x, w, b: F.conv1d(x, w, b, 2, 1), [(2, 2, 7), (3, 2, 3), (3,)]),
-    "max_pool2d": (lambda F, x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True) ** 2, [(2, 2, 6, 5)]),
-    "max_pool1d": (lambda F, x: F.max_pool1d(x, 2) ** 2, [(2, 2, 5)]),
-    "avg_pool2d": (lambda F, x: F.avg_pool2d(x, 3, 2, 1, True, False) ** 2, [(2, 2, 6, 5)]),
-    "avg_pool1d": (lambda F, x: F.avg_pool1d(x, 3, 1) ** 2, [(2, 5)]),
-    "adaptive_avg_pool2d": (lambda F, x: F.adaptive_avg_pool2d(x, (2, 3)) ** 2, [(2, 2, 5, 4)]),
-    "adaptive_max_pool2d": (lambda F, x: F.adaptive_max_pool2d(x, (2, 3)) ** 2, [(2, 2, 5, 4)]),
+    "conv2d, stride 1": (
+        lambda functional, x, w: functional.conv2d(x, w, padding="same"),
+        [(2, 2, 4, 3), (3, 2, 2, 3)],
+    ),
+    "conv1d": (lambda functional, x, w, b: functional.conv1d(x, w, b, 2, 1), [(2, 2, 7), (3, 2, 3), (3,)]),
+    "max_pool2d": (lambda functional, x: functional.max_pool2d(x, 3, 2, 1, ceil_mode=True) ** 2, [(2, 2, 6, 5)]),
+    "max_pool1d": (lambda functional, x: functional.max_pool1d(x, 2) ** 2, [(2, 2, 5)]),
+    "avg_pool2d": (lambda functional, x: functional.avg_pool2d(x, 3, 2, 1, True, False) ** 2, [(2, 2, 6, 5)]),
+    "avg_pool1d": (lambda functional, x: functional.avg_pool1d(x, 3, 1) ** 2, [(2, 5)]),
+    "adaptive_avg_pool2d": (lambda functional, x: functional.adaptive_avg_pool2d(x, (2, 3)) ** 2, [(2, 2, 5, 4)]),
+    "adaptive_max_pool2d": (lambda functional, x: functional.adaptive_max_pool2d(x, (2, 3)) ** 2, [(2, 2, 5, 4)]),
     "batch norm": (
-        lambda F, x, w, b: normalized(x, w, b) ** 2,
+        lambda functional, x, w, b: normalized(x, w, b) ** 2,
         [(3, 2, 3), (2,), (2,)],
     ),
 }
@@ -351,8 +354,7 @@ def test_running_statistics_do_not_disturb_float64() -> None:
 
 # What is refused.
 
-F = Callable[[Any], Any]
-REFUSED: dict[str, F] = {
+REFUSED: dict[str, Callable[[Any], Any]] = {
     "channels": lambda lib: lib.nn.functional.conv2d(lib.ones(2, 4, 5, 5), lib.ones(3, 3, 3, 3)),
     "a small input": lambda lib: lib.nn.functional.conv2d(lib.ones(2, 3, 2, 5), lib.ones(3, 3, 3, 3)),
     "groups": lambda lib: lib.nn.functional.conv2d(lib.ones(2, 4, 5, 5), lib.ones(3, 2, 3, 3), groups=2),
