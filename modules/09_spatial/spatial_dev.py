@@ -324,8 +324,8 @@ def test_unit_columns_of_the_picture() -> None:
 The columns of a kernel of 5 by 5 are 25 times the image. For 64 images of 64 channels and 56 by 56 pixels, which are 51
 MB, the columns of a kernel of 3 by 3 take 462 MB. Nobody needs them all at the same time. So the images are worked on a
 few at a time, as many as have half a megabyte of columns, and of a large image a few rows at a time. Those columns
-never leave the processor's cache: they are written, multiplied and forgotten. The backward pass does not find them
-again, and makes them anew. That costs less than to fetch them from memory.
+never leave the processor's cache: they are written, multiplied and forgotten. The backward pass makes them
+anew.
 
 A `Plan` says which images and which rows make a block. This cell is given.
 """
@@ -964,13 +964,12 @@ def _check_kernels(name: str, dims: int, input: Tensor, x: Tensor, weight: Any, 
         advice = (
             f" The channels seem to stand last; put them first with x.permute{order}."
             if last
-            else f" Change the input, or give the kernels {x.shape[1]} channels"
-            + (" in all groups." * (groups > 1) or ".")
+            else f" Change the input, or make the weight for {x.shape[1]}."
         )
         raise ValueError(
             f"{name}() with a weight of shape {weight.shape}"
             + (f" and groups={groups}" if groups > 1 else "")
-            + f" takes {channels * groups} channels, but the input of shape {input.shape} has {x.shape[1]}.{advice}"
+            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape {input.shape} has {x.shape[1]}.{advice}"
         )
     if bias is not None and bias.shape != (kernels,):
         raise ValueError(f"{name}(): bias has shape {bias.shape}, but needs {(kernels,)}, one for each kernel.")
@@ -1386,18 +1385,19 @@ def test_unit_the_first_of_equals_is_chosen() -> None:
 # %% [markdown]
 """
 ## Pooling: the average
-The average of a window is the sum of the images at its places, divided by how many there are. How many is less plain
-than it sounds. With a padding of 1, four windows of 3 over five elements and a stride of 2:
+The average of a window is its sum, divided by how many elements it has. How many is less plain than it sounds. Take six
+elements, windows of 3, a stride of 2 and a padding of 1. With `ceil_mode` there is a fourth window, which sticks out of
+the padding too:
 
-    . 1 2 3 4 5 .  .         . padding      last window: with ceil_mode, partly beyond the padding
-    [1   ]
-        [2    ]
-            [3    ]
-                 [4  ...
+    position         -1  0  1  2  3  4  5  6  7        0 to 5 are the image, -1 and 6 the padding, 7 is beyond
+    window 0         [.  .  .]
+    window 1               [.  .  .]
+    window 2                     [.  .  .]
+    window 3                           [.  .  .]
 
-    count_include_pad      elements of the padding count, what is beyond it does not
-    otherwise              only elements of the image count
-    divisor_override       neither: a number that is given
+    count_include_pad=True       3 3 3 2               the padding counts, what is beyond it does not
+    count_include_pad=False      2 3 3 1               only the image counts
+    divisor_override=4           4 4 4 4               what you say
 
 **Exercise**: `window_lengths`, along one axis. Window number i begins at `i * stride - padding`, where 0 is the first
 element of the image, and has `kernel` elements. Cut off what is more than `counted` elements away from the image, on
@@ -1490,6 +1490,7 @@ def test_unit_windows_at_the_edge_are_shorter() -> None:
     assert window_lengths(5, 3, kernel=3, stride=2, padding=1, counted=0).tolist() == [2, 3, 2]
     assert window_lengths(5, 3, kernel=3, stride=2, padding=1, counted=1).tolist() == [3, 3, 3]
     assert window_lengths(6, 4, kernel=3, stride=2, padding=1, counted=1).tolist() == [3, 3, 3, 2]
+    assert window_lengths(6, 4, kernel=3, stride=2, padding=1, counted=0).tolist() == [2, 3, 3, 1]
 
 
 def test_unit_average_pool_and_its_gradient() -> None:
@@ -2361,10 +2362,10 @@ def test_unit_batch_norm_trains_and_evaluates() -> None:
 ### What do seven loops cost?
 A layer of a LeNet: 6 kernels of 5 by 5 on images of 28 by 28. That is 118 thousand products an image. A loop of Python
 takes about a tenth of a microsecond for each thing that it does, and does several for each product. How long for one
-image, and how long by `Convolution`? Expect a factor of several hundred.
+image, and how long by `Convolution`? Expect a factor of about a thousand.
 
-**For thought**: a product costs the processor a hundredth of a nanosecond when it comes in a matrix. What else of the
-time of `Convolution` can there be?
+**For thought**: a product costs the processor a fiftieth of a nanosecond when it comes in a large matrix. What else of
+the time of `Convolution` can there be?
 """
 
 
