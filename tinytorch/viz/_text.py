@@ -38,7 +38,7 @@ def text(graph: Graph, encoding: str | None = None, most: int = MOST_LINES) -> s
     users: dict[int, int] = defaultdict(int)
     for edge in graph.edges:
         users[edge.source] += 1
-    tee, corner, bar, gap = _SIGNS if _fits("".join(_SIGNS), encoding) else _PLAIN
+    tee, corner, bar, gap = _SIGNS if fits("".join(_SIGNS), encoding) else _PLAIN
     lines: list[str] = []
     drawn: set[int] = set()
     stack: list[tuple[int, str, str]] = [(0, "", "")]
@@ -63,7 +63,7 @@ def text(graph: Graph, encoding: str | None = None, most: int = MOST_LINES) -> s
         lines.append(f"... and {left:,} nodes more: graph.save('graph.html') shows all of them")
     lines.append(f"{summary(graph)}.")
     drawing = "\n".join(lines)
-    return drawing if _fits(drawing, encoding) else _replaced(drawing, encoding)
+    return drawing if fits(drawing, encoding) else replaced(drawing, encoding)
 
 
 def _line(node: Node, numbered: bool, again: bool) -> str:
@@ -93,7 +93,7 @@ def _place(line: str) -> str:
     return short if len(short) <= LONGEST else f"{short[: LONGEST - 1]}…"
 
 
-def _fits(text: str, encoding: str) -> bool:
+def fits(text: str, encoding: str) -> bool:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -101,7 +101,7 @@ def _fits(text: str, encoding: str) -> bool:
     return True
 
 
-def _replaced(text: str, encoding: str) -> str:
+def replaced(text: str, encoding: str) -> str:
     for sign, plain in {"×": "x", "−": "-", "÷": "/", "…": "...", "∞": "inf"}.items():
         text = text.replace(sign, plain)
     return text.encode(encoding, "replace").decode(encoding)
