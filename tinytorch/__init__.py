@@ -68,6 +68,10 @@ if _built("autograd"):
 
     fast.enable_if_wanted()
 
+if _built("training"):
+    from tinytorch.serialization import load as load
+    from tinytorch.serialization import save as save
+
 # Dtypes with names of Python's own: found here, but not taken along by `from tinytorch import *`.
 _DTYPES = {"bool": _np.bool_, "int": _np.int32, "float": _np.float32}
 _missing = _missing_from(__name__)
