@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from
 from tinytorch.nn import functional as functional
+from tinytorch.nn import utils as utils
 
 if _built("layers"):
     from tinytorch.core.layers import Buffer as Buffer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from
+from tinytorch.optim import lr_scheduler as lr_scheduler
 
 if _built("optimizers"):
     from tinytorch.core.optimizers import SGD as SGD
