@@ -12,6 +12,7 @@ import numpy as _np
 
 from tinytorch import nn as nn
 from tinytorch import optim as optim
+from tinytorch import training as training
 from tinytorch import utils as utils
 from tinytorch._growing import built as _built
 from tinytorch._growing import missing_from as _missing_from

@@ -21,7 +21,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COURSE = tomllib.loads((ROOT / "modules/course.toml").read_text(encoding="utf-8"))["module"]
 
 
-def test_the_examples_of_the_readme_run():
+def test_the_examples_of_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     examples = doctest.DocTestParser().get_doctest(README.replace("\n```", "\n\n```"), {}, "README.md", "README.md", 0)
     assert len(examples.examples) > 5
     assert doctest.DocTestRunner().run(examples).failed == 0

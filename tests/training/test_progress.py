@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import signal
 import sys
@@ -13,17 +14,17 @@ from typing import Any
 import pytest
 
 import tinytorch
-from tinytorch import callbacks, nn, optim
-from tinytorch.callbacks import LivePicture, ProgressBar
+from tinytorch import _progress, nn, optim
 from tinytorch.core.training import Trainer
+from tinytorch.training import LivePicture, ProgressBar
 
 # A run of 3 epochs of 4 batches that takes a second a batch by its own clock, and calls `seen` after each moment.
 RUN = """
 import itertools, sys, types
-from tinytorch import callbacks
-from tinytorch.callbacks import LivePicture, ProgressBar
+from tinytorch import _progress
+from tinytorch.training import LivePicture, ProgressBar
 now = 0.0
-callbacks._clock = lambda: now
+_progress._clock = lambda: now
 
 def run(*shown, epochs=3, batches=4, seconds=1.0, seen=lambda trainer: None, known=True):
     global now
@@ -61,7 +62,7 @@ class Terminal:
         self._stream = pyte.Stream(self.screen)
         self.raw = ""
         self.screens: list[list[str]] = []  # after each piece that came
-        variables = {**callbacks.os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment}
+        variables = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8", **environment}
         variables.pop("COLUMNS", None)
         variables.pop("LINES", None)
         self.child = pexpect.spawn(
@@ -181,7 +182,7 @@ def test_a_terminal_that_cannot_draw_is_written_to_like_a_file(environment: dict
 
 def fake_run(*shown: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     names: dict[str, Any] = {}
-    monkeypatch.setattr(callbacks, "_clock", callbacks._clock)  # put back afterwards
+    monkeypatch.setattr(_progress, "_clock", _progress._clock)  # put back afterwards
     exec(RUN, names)
     names["run"](*shown, **options)
 
@@ -277,8 +278,8 @@ def test_in_a_kernel_one_chart_changes(tmp_path: Path) -> None:
 
 
 def test_no_kernel_is_seen_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not callbacks.in_kernel()
+    assert not _progress.in_kernel()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))  # type: ignore[arg-type]
-    assert not callbacks.in_kernel()
+    assert not _progress.in_kernel()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel=1)))  # type: ignore[arg-type]
-    assert callbacks.in_kernel()
+    assert _progress.in_kernel()

@@ -627,13 +627,12 @@ def _check_kernels(name: str, dims: int, input: Tensor, x: Tensor, weight: Any, 
         advice = (
             f" The channels seem to stand last; put them first with x.permute{order}."
             if last
-            else f" Change the input, or give the kernels {x.shape[1]} channels"
-            + (" in all groups." * (groups > 1) or ".")
+            else f" Change the input, or make the weight for {x.shape[1]}."
         )
         raise ValueError(
             f"{name}() with a weight of shape {weight.shape}"
             + (f" and groups={groups}" if groups > 1 else "")
-            + f" takes {channels * groups} channels, but the input of shape {input.shape} has {x.shape[1]}.{advice}"
+            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape {input.shape} has {x.shape[1]}.{advice}"
         )
     if bias is not None and bias.shape != (kernels,):
         raise ValueError(f"{name}(): bias has shape {bias.shape}, but needs {(kernels,)}, one for each kernel.")
