@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import zipfile
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +13,14 @@ from typing import IO, Any
 import numpy as np
 
 from tinytorch._devices import check_device
+from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Array, Tensor, from_numpy
-from tinytorch.core.training import load_arrays, load_state, save_arrays
+from tinytorch.core.training import load_arrays, load_state, save_state
 
 Place = str | os.PathLike[str] | IO[bytes]
 
-_STRUCTURE = "tinytorch.structure"  # the key of the metadata under which stands what is around the tensors
-_CHECKPOINT = "tinytorch.state"  # the same in the checkpoints of lesson 07
-_DEEPEST = 100
+_STATE = "tinytorch.state"  # the key of the metadata under which `save_state` writes what is around the arrays
+_ALONE = "$object"  # the key of an object that is no dict: a state is one
 _PROTOCOLS = b"\x02\x03\x04\x05"  # of pickles
 _IN_PYTORCH = (
     "In PyTorch, write the state dict with safetensors.torch.save_file(model.state_dict(), 'model.safetensors'), "
@@ -36,7 +34,7 @@ def save(obj: Any, f: Place) -> None:
     Parameters
     ----------
     obj
-        A state dict, for example, or ``{"model": ..., "optimizer": ..., "epoch": 3}``. Keys are strings or integers.
+        A state dict, for example, or ``{"model": ..., "optimizer": ..., "epoch": 3}``.
     f
         A path, or a file that is open for writing bytes. An old file is there until the new one is whole.
 
@@ -45,7 +43,7 @@ def save(obj: Any, f: Place) -> None:
     TypeError
         If there is anything else in the object; the message says where.
     ValueError
-        If it is nested too deep, or holds itself.
+        If it is nested too deeply, or holds itself.
 
     Notes
     -----
@@ -62,15 +60,18 @@ def save(obj: Any, f: Place) -> None:
     >>> load(io.BytesIO(file.getvalue()))
     {'weight': tensor([1., 2.]), 'betas': (0.9, 0.999)}
     """
-    arrays: dict[str, Array] = {}
-    structure = _taken_apart(obj, (), arrays)
-    metadata = {_STRUCTURE: json.dumps(structure)}
-    if isinstance(f, str | os.PathLike):
-        save_arrays(f, arrays, metadata)
-        return
-    with _path_for(b"") as path:
-        save_arrays(path, arrays, metadata)
-        f.write(path.read_bytes())
+    if isinstance(obj, Module):
+        raise TypeError(f"save: a {type(obj).__name__} has code, which is not saved. Save its state_dict().")
+    state = obj if isinstance(obj, dict) and _ALONE not in obj else {_ALONE: obj}
+    try:
+        if isinstance(f, str | os.PathLike):
+            save_state(f, state)
+            return
+        with _path_for(b"") as path:
+            save_state(path, state)
+            f.write(path.read_bytes())
+    except RecursionError:
+        raise ValueError(f"save: the {type(obj).__name__} is nested too deeply. Does it hold itself?") from None
 
 
 def load(f: Place, map_location: Any = None, weights_only: bool = True) -> Any:
@@ -117,65 +118,14 @@ def _path_for(content: bytes) -> Iterator[Path]:
         yield path
 
 
-def _taken_apart(value: Any, path: tuple[str | int, ...], arrays: dict[str, Array]) -> Any:
-    """Return what JSON can hold of a value, and put the arrays in it into `arrays`, each under a name of its own."""
-    if len(path) > _DEEPEST:
-        raise ValueError(
-            f"save: the object is nested more than {_DEEPEST} deep: {_shown(path[:3])}... Does it hold itself?"
-        )
-    if isinstance(value, Tensor | np.ndarray):
-        return {"tensor": _put(value.data if isinstance(value, Tensor) else value, path, arrays)}
-    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
-        value = value.item()
-    kind = type(value)
-    if value is None or kind in (bool, int, float, str):
-        return value
-    if kind in (list, tuple):
-        parts = [_taken_apart(part, (*path, k), arrays) for k, part in enumerate(value)]
-        return parts if kind is list else {"tuple": parts}
-    if kind in (dict, OrderedDict):
-        return {"dict": [_item(key, part, path, arrays) for key, part in value.items()]}
-    raise TypeError(
-        f"save: {_shown(path)} is of the type {kind.__name__}, but only tensors, arrays, numbers, strings, None, and "
-        "dicts, lists and tuples of them can be saved. Save the state_dict() of an object, and of a function what it "
-        "was made from."
-    )
-
-
-def _item(key: Any, part: Any, path: tuple[str | int, ...], arrays: dict[str, Array]) -> list[Any]:
-    if type(key) not in (str, int):
-        raise TypeError(f"save: the keys of dicts are strings or integers, but {_shown(path)} has the key {key!r}.")
-    return [key, _taken_apart(part, (*path, key), arrays)]
-
-
-def _put(array: Array, path: tuple[str | int, ...], arrays: dict[str, Array]) -> str:
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"save: {_shown(path)} is an array of {array.dtype}, but only numbers can be saved.")
-    name = wanted = ".".join(map(str, path)) or "tensor"
-    again = 2
-    while name in arrays or name == "__metadata__":  # {"a.b": x, "a": {"b": y}}; and a word of the format itself
-        name = f"{wanted}~{again}"
-        again += 1
-    arrays[name] = array
-    return name
-
-
-def _shown(path: tuple[str | int, ...]) -> str:
-    return "obj" + "".join(f"[{key!r}]" for key in path)
-
-
 def _loaded(path: Path, name: str) -> Any:
     if reason := _other_format(path):
         raise ValueError(f"load: {name} {reason}")
     arrays, metadata = load_arrays(path)
-    if _CHECKPOINT in metadata:
-        return _with_tensors(load_state(path))
-    if _STRUCTURE not in metadata:
+    if _STATE not in metadata:
         return {key: _tensor(array) for key, array in arrays.items()}
-    try:
-        return _put_together(json.loads(metadata[_STRUCTURE]), arrays)
-    except (json.JSONDecodeError, RecursionError, LookupError) as error:
-        raise ValueError(f"load: {name} is damaged: what it says of its structure cannot be read ({error}).") from error
+    state = _with_tensors(load_state(path))
+    return state[_ALONE] if state.keys() == {_ALONE} else state
 
 
 def _other_format(path: Path) -> str:
@@ -196,28 +146,6 @@ def _other_format(path: Path) -> str:
     if start[:1] == b"\x80" and start[1:2] in _PROTOCOLS and int.from_bytes(start, "little") > path.stat().st_size - 8:
         return f"is a pickle, as torch.save wrote it before PyTorch 1.6; pickles may run any code. {_IN_PYTORCH}"
     return ""
-
-
-def _put_together(structure: Any, arrays: dict[str, Array]) -> Any:
-    match structure:
-        case {"tensor": str(name)}:
-            return _tensor(arrays[name])
-        case {"tuple": list(parts)}:
-            return tuple(_put_together(part, arrays) for part in parts)
-        case {"dict": list(items)}:
-            return {key: _put_together(part, arrays) for key, part in map(_pair, items)}
-        case list(parts):
-            return [_put_together(part, arrays) for part in parts]
-        case None | bool() | int() | float() | str():
-            return structure
-    raise LookupError(f"{structure!r} names nothing")
-
-
-def _pair(item: Any) -> tuple[str | int, Any]:
-    match item:
-        case [str(key) | int(key), part]:
-            return key, part
-    raise LookupError(f"{item!r} is no key with its value")
 
 
 def _with_tensors(value: Any) -> Any:

@@ -28,7 +28,9 @@ ARRAYS = hnp.arrays(
     hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3),
 )
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
-KEYS = st.text(max_size=4) | st.integers(-3, 3) | st.sampled_from(["a", "a.b", "b", "__metadata__", "tensor", "dict"])
+KEYS = (
+    st.text(max_size=4) | st.integers(-3, 3) | st.sampled_from(["a", "a.b", "b", "__metadata__", "$array", "$object"])
+)
 OBJECTS = st.recursive(
     PLAIN | ARRAYS.map(tinytorch.from_numpy),
     lambda inner: (
@@ -70,10 +72,12 @@ def trained() -> tuple[Any, Any]:
 
 @given(OBJECTS)
 @example(
-    {"a.b": tinytorch.ones(1), "a": {"b": tinytorch.zeros(2), "b~2": tinytorch.zeros(3)}, "a.b~2": tinytorch.ones(4)}
+    {"a.b": tinytorch.ones(1), "a": {"b": tinytorch.zeros(2), "b_": tinytorch.zeros(3)}, "a.b_": tinytorch.ones(4)}
 )
 @example({1: tinytorch.ones(1), "1": tinytorch.zeros(2)})
-@example({"tensor": "weights", "dict": [], "tuple": [1]})
+@example({"$array": "weights", "$tuple": [], "$items": [1]})
+@example({"$object": 1})
+@example({"$object": {"$object": tinytorch.ones(1)}, "more": 2})
 @example([-0.0, math.inf, 2**70, "\ud800"])
 def test_what_was_saved_comes_back(obj: Any) -> None:
     assert same(through_memory(obj), obj)
@@ -82,7 +86,7 @@ def test_what_was_saved_comes_back(obj: Any) -> None:
 def test_what_is_nearly_plain_comes_back_plain() -> None:
     given = {"w": nn.Parameter(Tensor([1.0])), "a": np.arange(3), "n": np.float32(0.5), "k": np.int64(7), "b": np.True_}
     back = through_memory(OrderedDict(given))
-    assert list(map(type, back.values())) == [Tensor, Tensor, float, int, bool]
+    assert list(map(type, back.values())) == [Tensor, Tensor, np.float32, np.int64, np.bool_]
     assert (back["w"].tolist(), back["a"].tolist(), back["a"].dtype) == ([1.0], [0, 1, 2], np.int64)
     assert (back["n"], back["k"], back["b"]) == (0.5, 7, True)
     assert not back["w"].requires_grad
@@ -176,15 +180,12 @@ def test_a_checkpoint_of_a_trainer_is_read_as_tensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("obj", "message"),
     [
-        ({"optimizer": {"fn": len}}, r"obj\['optimizer'\]\['fn'\] is of the type builtin_function_or_method"),
-        ([1, (2, {3})], r"obj\[1\]\[1\] is of the type set"),
-        (nn.Linear(1, 1), r"obj is of the type Linear.*Save the state_dict\(\)"),
-        ({"a": {0: b"x"}}, r"obj\['a'\]\[0\] is of the type bytes"),
-        ({"a": {None: 1}}, r"obj\['a'\] has the key None"),
-        ({True: 1}, "obj has the key True"),
-        ({"z": np.array([1j])}, r"obj\['z'\] is an array of complex128"),
-        ({"z": np.array(["a"])}, r"obj\['z'\] is an array of <U1"),
-        ({"z": np.complex64(1j)}, r"obj\['z'\] is of the type complex64"),
+        ({"optimizer": {"fn": len}}, r"at optimizer\.fn is a builtin_function_or_method"),
+        ({"a": [1, (2, {3})]}, r"at a\.1\.1 is a set"),
+        (nn.Linear(1, 1), r"a Linear has code, which is not saved\. Save its state_dict\(\)"),
+        ({"a": {0: b"x"}}, r"at a\.0 is a bytes"),
+        ({"z": np.array([1j])}, "the ndarray of dtype complex128 at z"),
+        ({"z": np.array(["a"])}, "the ndarray of dtype <U1 at z"),
     ],
 )
 def test_anything_else_is_an_error_that_says_where(obj: Any, message: str, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_anything_else_is_an_error_that_says_where(obj: Any, message: str, tmp_p
 def test_what_holds_itself_is_an_error() -> None:
     loop: dict[str, Any] = {}
     loop["me"] = loop
-    with pytest.raises(ValueError, match=r"more than 100 deep: obj\['me'\]\['me'\]\['me'\]\.\.\. Does it hold itself"):
+    with pytest.raises(ValueError, match=r"the dict is nested too deeply\. Does it hold itself"):
         tinytorch.save(loop, io.BytesIO())
 
 
@@ -252,12 +253,8 @@ def test_a_long_header_is_no_pickle(tmp_path: Path) -> None:
     assert tinytorch.load(tmp_path / "x.pt") == {"a": "x" * length}
 
 
-@pytest.mark.parametrize(
-    "structure",
-    ["", "{", '{"tensor": "b"}', '{"tuple": 1}', '{"dict": [[null, 1]]}', '{"dict": [1]}', "[" * 9999, '{"x": 1}'],
-)
-def test_a_damaged_structure_is_an_error(structure: str, tmp_path: Path) -> None:
-    save_arrays(tmp_path / "x.pt", {"a": np.ones(1)}, {"tinytorch.structure": structure})
+def test_a_damaged_state_is_an_error(tmp_path: Path) -> None:
+    save_arrays(tmp_path / "x.pt", {"a": np.ones(1)}, {"tinytorch.state": '{"b": {"$array": "b"}}'})
     with pytest.raises(ValueError, match=r"x\.pt is damaged"):
         tinytorch.load(tmp_path / "x.pt")
 
@@ -289,7 +286,7 @@ def test_open_files_are_taken(tmp_path: Path) -> None:
     with (tmp_path / "x.pt").open("rb") as file:
         assert same(tinytorch.load(file), [Tensor([1.0])])
     arrays, _ = load_arrays(tmp_path / "x.pt")
-    assert list(arrays) == ["0"]
+    assert list(arrays) == ["$object.0"]
     broken: Any = SimpleNamespace(read=lambda: b"nothing", name="upload")
     with pytest.raises(ValueError):
         tinytorch.load(broken)
