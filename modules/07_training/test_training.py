@@ -1,3 +1,905 @@
+"""The comprehensive suite of module 07, first half: schedules of the learning rate, and limits of a gradient."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tinytorch.core.autograd import ChangedInPlaceError
+from tinytorch.core.layers import Parameter
+from tinytorch.core.optimizers import SGD, Adagrad, Adam
+from tinytorch.core.tensor import Tensor, from_numpy
+from tinytorch.core.training import (
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    SkippedRateWarning,
+    StepLR,
+    clip_grad_norm_,
+    clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
+)
+
+some_examples = settings(max_examples=25, deadline=None)
+
+SIMPLE = ("step_lr", "exponential_lr", "cosine_lr", "linear_lr")
+
+
+def descent(*lrs, rule=SGD, **defaults):
+    """Return an optimizer with a group for each rate, after a first step."""
+    optimizer = rule([{"params": [Parameter([0.0])], "lr": lr} for lr in lrs or (1.0,)], **defaults)
+    for group in optimizer.param_groups:
+        group["params"][0].grad = Tensor([0.0])
+    optimizer.step()
+    return optimizer
+
+
+def rates_of(scheduler, epochs):
+    """Return the rates of the first group in the next epochs, beginning with those that are set."""
+    rates = []
+    for _ in range(epochs):
+        rates.append(scheduler.optimizer.param_groups[0]["lr"])
+        scheduler.step()
+    return rates
+
+
+def close(*values):
+    return pytest.approx(values, rel=1e-9, abs=1e-12)
+
+
+# The frame
+
+
+def test_a_scheduler_sets_the_rate_of_each_group():
+    optimizer = descent(1.0, 0.5)
+    scheduler = LambdaLR(optimizer, [lambda epoch: 1 / (epoch + 1), lambda epoch: 2**epoch])
+    seen = []
+    for _ in range(3):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        assert scheduler.get_last_lr() == seen[-1]
+        scheduler.step()
+    assert seen == [[1.0, 0.5], [0.5, 1.0], close(1 / 3, 2.0)]
+    assert [group["initial_lr"] for group in optimizer.param_groups] == scheduler.base_lrs == [1.0, 0.5]
+    assert scheduler.last_epoch == 3
+
+
+def test_rates_that_are_told_cannot_be_changed_from_outside():
+    scheduler = LambdaLR(descent(), lambda epoch: 1.0)
+    scheduler.get_last_lr()[0] = 7.0
+    scheduler.state_dict()["base_lrs"][0] = 7.0
+    assert (scheduler.get_last_lr(), scheduler.base_lrs) == ([1.0], [1.0])
+
+
+def test_a_schedule_that_has_no_rule():
+    with pytest.raises(NotImplementedError, match=r"LRScheduler has no get_lr\(\)"):
+        LRScheduler(descent())
+
+
+def test_a_first_rate_that_is_never_used_is_worth_a_warning():
+    p = Parameter([0.0])
+    optimizer = SGD([p], lr=1.0)
+    scheduler = LambdaLR(optimizer, lambda epoch: 1.0)
+    with pytest.warns(SkippedRateWarning, match=r"LambdaLR.step\(\) comes before SGD has changed") as caught:
+        scheduler.step()
+    assert caught[0].filename == __file__
+    scheduler.step()  # a second warning would be an error
+    p.grad = Tensor([1.0])
+    optimizer.step()
+    LambdaLR(optimizer, lambda epoch: 1.0).step()
+
+
+@pytest.mark.parametrize("rate", [-1.0, -1e-9, math.nan, math.inf])
+def test_a_rate_that_is_none(rate):
+    scheduler = LambdaLR(descent(), lambda epoch: rate if epoch else 1.0)
+    with pytest.raises(ValueError, match=r"LambdaLR makes the rate .* for group 0 in epoch 1. A rate is 0 or more"):
+        scheduler.step()
+
+
+def test_what_rounding_brings_below_0_is_0():
+    assert rates_of(LambdaLR(descent(), lambda epoch: -1e-17 if epoch else np.float32(0.5)), 2) == [0.5, 0.0]
+
+
+def test_a_group_that_comes_later():
+    optimizer = descent()
+    schedulers = [LambdaLR(optimizer, lambda epoch: 1.0), ReduceLROnPlateau(optimizer, patience=0)]
+    optimizer.add_param_group({"params": [Parameter([0.0])]})
+    for scheduler, metrics in zip(schedulers, [(), (1.0,)], strict=True):
+        with pytest.raises(ValueError, match=r"was made for 1 groups, but the optimizer has 2. Make the scheduler aft"):
+            scheduler.step(*metrics)
+        assert scheduler.last_epoch == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda o: LambdaLR(None, abs), TypeError, "LambdaLR moves the rates of an Optimizer, but got NoneType"),
+        (lambda o: StepLR([o], 3), TypeError, "StepLR moves the rates of an Optimizer, but got list"),
+        (lambda o: LambdaLR(o, [abs, abs]), ValueError, "lr_lambda has 2 values, but the optimizer has 1 groups"),
+        (lambda o: LambdaLR(o, abs, last_epoch=4), KeyError, "last_epoch=4, but group 0 has no 'initial_lr'"),
+        (lambda o: StepLR(o, 0), ValueError, "StepLR: step_size must be a whole number from 1 on, but got 0"),
+        (lambda o: StepLR(o, 2.5), ValueError, "StepLR: step_size must be a whole number from 1 on, but got 2.5"),
+        (lambda o: StepLR(o, True), ValueError, "StepLR: step_size must be a whole number from 1 on, but got True"),
+        (lambda o: StepLR(o, 3, -0.1), ValueError, "StepLR: gamma must be 0 or more, but got -0.1"),
+        (lambda o: StepLR(o, 3, math.nan), ValueError, "StepLR: gamma must be 0 or more, but got nan"),
+        (lambda o: StepLR(o, 3, math.inf), ValueError, "StepLR: gamma must be 0 or more, but got inf"),
+        (lambda o: MultiStepLR(o, [3, -1]), ValueError, "each milestone must be a whole number from 0 on, but got -1"),
+        (lambda o: MultiStepLR(o, [3], -1), ValueError, "MultiStepLR: gamma must be 0 or more"),
+        (lambda o: ExponentialLR(o, -1), ValueError, "ExponentialLR: gamma must be 0 or more"),
+        (lambda o: CosineAnnealingLR(o, 0), ValueError, "CosineAnnealingLR: T_max must be a whole number from 1"),
+        (lambda o: CosineAnnealingLR(o, 5, -1), ValueError, "CosineAnnealingLR: eta_min must be 0 or more"),
+        (lambda o: LinearLR(o, 0), ValueError, "start_factor must be above 0 and 1 at most, but got 0"),
+        (lambda o: LinearLR(o, 1.5), ValueError, "start_factor must be above 0 and 1 at most, but got 1.5"),
+        (lambda o: LinearLR(o, end_factor=1.5), ValueError, "end_factor must be 0 to 1, but got 1.5"),
+        (lambda o: LinearLR(o, total_iters=0), ValueError, "total_iters must be a whole number from 1 on"),
+        (lambda o: OneCycleLR(o, 1.0), ValueError, "needs total_steps, or both epochs and steps_per_epoch"),
+        (lambda o: OneCycleLR(o, 1.0, epochs=3), ValueError, "needs total_steps, or both epochs and steps_per_epoch"),
+        (lambda o: OneCycleLR(o, 1.0, epochs=0, steps_per_epoch=3), ValueError, "OneCycleLR: epochs must be a whole"),
+        (lambda o: OneCycleLR(o, 1.0, epochs=3, steps_per_epoch=0), ValueError, "steps_per_epoch must be a whole"),
+        (lambda o: OneCycleLR(o, 1.0, 0), ValueError, "OneCycleLR: total_steps must be a whole number from 1 on"),
+        (lambda o: OneCycleLR(o, -1.0, 9), ValueError, "OneCycleLR: max_lr must be 0 or more, but got -1.0"),
+        (lambda o: OneCycleLR(o, [1.0, 1.0], 9), ValueError, "max_lr has 2 values, but the optimizer has 1 groups"),
+        (lambda o: OneCycleLR(o, 1.0, 9, pct_start=1.5), ValueError, "pct_start must be 0 to 1, but got 1.5"),
+        (lambda o: OneCycleLR(o, 1.0, 9, anneal_strategy="x"), ValueError, "must be 'cos' or 'linear', but got 'x'"),
+        (lambda o: OneCycleLR(o, 1.0, 9, div_factor=0), ValueError, "OneCycleLR: div_factor must be above 0"),
+        (lambda o: OneCycleLR(o, 1.0, 9, final_div_factor=-1), ValueError, "final_div_factor must be above 0"),
+        (lambda o: OneCycleLR(o, 1.0, 9, base_momentum=-1), ValueError, "base_momentum must be 0 to 1, but got -1"),
+        (lambda o: OneCycleLR(o, 1.0, 9, max_momentum=2), ValueError, "max_momentum must be 0 to 1, but got 2"),
+        (lambda o: ReduceLROnPlateau(o, "up"), ValueError, "mode must be 'min' or 'max', but got 'up'"),
+        (lambda o: ReduceLROnPlateau(o, threshold_mode="x"), ValueError, "threshold_mode must be 'rel' or 'abs'"),
+        (lambda o: ReduceLROnPlateau(o, factor=1.0), ValueError, "factor must be 0 or more and below 1, but got 1.0"),
+        (lambda o: ReduceLROnPlateau(o, patience=-1), ValueError, "patience must be a whole number from 0 on"),
+        (lambda o: ReduceLROnPlateau(o, cooldown=0.5), ValueError, "cooldown must be a whole number from 0 on"),
+        (lambda o: ReduceLROnPlateau(o, min_lr=-1), ValueError, "min_lr must be 0 or more, but got -1"),
+        (lambda o: ReduceLROnPlateau(o, min_lr=[0, 0]), ValueError, "min_lr has 2 values, but the optimizer has 1 gr"),
+    ],
+)
+def test_settings_that_cannot_be(make, error, message):
+    optimizer = descent()
+    with pytest.raises(error, match=message):
+        make(optimizer)
+    assert optimizer.param_groups[0]["lr"] == 1.0
+
+
+# Schedules of the epoch
+
+
+@pytest.mark.exercise("step_lr")
+def test_step_lr_by_hand():
+    assert rates_of(StepLR(descent(), step_size=3), 7) == close(1, 1, 1, 0.1, 0.1, 0.1, 0.01)
+
+
+@pytest.mark.exercise("step_lr")
+def test_multi_step_lr_by_hand():
+    scheduler = MultiStepLR(descent(), milestones=[4, 1, 4], gamma=0.5)
+    assert rates_of(scheduler, 6) == close(1, 0.5, 0.5, 0.5, 0.125, 0.125)
+
+
+@pytest.mark.exercise("step_lr")
+@given(lr=st.floats(0.01, 10), size=st.integers(1, 5), gamma=st.floats(0.1, 2))
+@some_examples
+def test_steps_are_powers_of_gamma(lr, size, gamma):
+    epochs = range(12)
+    expected = [lr * gamma ** (epoch // size) for epoch in epochs]
+    assert rates_of(StepLR(descent(lr), size, gamma), 12) == close(*expected)
+    assert rates_of(MultiStepLR(descent(lr), range(size, 12, size), gamma), 12) == close(*expected)
+
+
+@pytest.mark.exercise("exponential_lr")
+def test_exponential_lr_by_hand():
+    assert rates_of(ExponentialLR(descent(8.0), gamma=0.5), 4) == [8.0, 4.0, 2.0, 1.0]
+
+
+@pytest.mark.exercise("exponential_lr")
+@given(lr=st.floats(0.01, 10), gamma=st.floats(0.1, 1.5))
+@some_examples
+def test_exponential_lr_is_a_power_of_gamma(lr, gamma):
+    assert rates_of(ExponentialLR(descent(lr), gamma), 9) == close(*(lr * gamma**epoch for epoch in range(9)))
+
+
+@pytest.mark.exercise("cosine_lr")
+def test_cosine_annealing_lr_by_hand():
+    slope = math.sqrt(0.5) / 2
+    scheduler = CosineAnnealingLR(descent(), T_max=4)
+    half = [1, 0.5 + slope, 0.5, 0.5 - slope, 0]
+    assert rates_of(scheduler, 10) == close(*half, *half[-2::-1], half[1])
+
+
+@pytest.mark.exercise("cosine_lr")
+@given(lr=st.floats(0.01, 10), lowest=st.floats(0, 0.01), period=st.integers(1, 12))
+@some_examples
+def test_cosine_annealing_lr_is_half_a_wave(lr, lowest, period):
+    middle, height = (lr + lowest) / 2, (lr - lowest) / 2
+    expected = [middle + height * math.cos(math.pi * epoch / period) for epoch in range(period + 1)]
+    assert rates_of(CosineAnnealingLR(descent(lr), period, lowest), period + 1) == close(*expected)
+
+
+@pytest.mark.exercise("linear_lr")
+def test_linear_lr_by_hand():
+    scheduler = LinearLR(descent(), start_factor=0.25, total_iters=3)
+    assert [scheduler.factor(epoch) for epoch in range(4)] == close(0.25, 0.5, 0.75, 1)
+    assert rates_of(scheduler, 6) == close(0.25, 0.5, 0.75, 1, 1, 1)
+
+
+@pytest.mark.exercise("linear_lr")
+def test_linear_lr_may_end_at_0():
+    assert rates_of(LinearLR(descent(), 1.0, 0.0, total_iters=2), 4) == close(1, 0.5, 0, 0)
+
+
+@pytest.mark.exercise("linear_lr")
+@given(lr=st.floats(0.01, 10), first=st.floats(0.01, 1), last=st.floats(0, 1), epochs=st.integers(1, 8))
+@some_examples
+def test_linear_lr_is_a_straight_line(lr, first, last, epochs):
+    line = np.interp(np.arange(epochs + 3), [0, epochs], [lr * first, lr * last])
+    assert rates_of(LinearLR(descent(lr), first, last, epochs), epochs + 3) == close(*line)
+
+
+@pytest.mark.exercise(*SIMPLE)
+def test_every_group_moves_by_itself():
+    for make, expected in (
+        (lambda o: StepLR(o, 1, 0.5), [0.5, 0.05]),
+        (lambda o: MultiStepLR(o, [1], 0.5), [0.5, 0.05]),
+        (lambda o: ExponentialLR(o, 0.5), [0.5, 0.05]),
+        (lambda o: CosineAnnealingLR(o, 2), [0.5, 0.05]),
+        (lambda o: LinearLR(o, 0.25, 0.75, 2), [0.5, 0.05]),
+    ):
+        scheduler = make(descent(1.0, 0.1))
+        scheduler.step()
+        assert scheduler.get_last_lr() == close(*expected)
+
+
+@pytest.mark.exercise(*SIMPLE)
+def test_a_rate_that_was_changed_by_hand_stays_changed():
+    """Halved by hand in epoch 3: every rate from there on is half of what it would have been."""
+    for make in (
+        lambda o: StepLR(o, 2, 0.5),
+        lambda o: MultiStepLR(o, [1, 5], 0.5),
+        lambda o: ExponentialLR(o, 0.7),
+        lambda o: CosineAnnealingLR(o, 12),
+        lambda o: LinearLR(o, 0.5, 1.0, 6),
+    ):
+        whole, scheduler = rates_of(make(descent()), 8), make(descent())
+        before = rates_of(scheduler, 3)
+        scheduler.optimizer.param_groups[0]["lr"] /= 2
+        assert [*before, *(2 * rate for rate in rates_of(scheduler, 5))] == close(*whole)
+
+
+@pytest.mark.exercise(*SIMPLE)
+def test_two_schedulers_on_one_optimizer_multiply():
+    optimizer = descent()
+    warm, fall = LinearLR(optimizer, 0.5, total_iters=2), ExponentialLR(optimizer, 0.5)
+    steps = StepLR(optimizer, 2, 0.1)
+    seen = []
+    for _ in range(5):
+        seen.append(optimizer.param_groups[0]["lr"])
+        for scheduler in (warm, fall, steps):
+            scheduler.step()
+    assert seen == close(0.5, 0.375, 0.025, 0.0125, 0.000625)
+
+
+@pytest.mark.exercise(*SIMPLE)
+def test_going_on_from_an_epoch_leaves_the_rates():
+    for make in (
+        lambda o: StepLR(o, 3, 0.5, last_epoch=3),
+        lambda o: MultiStepLR(o, [2], 0.5, last_epoch=3),
+        lambda o: ExponentialLR(o, 0.5, last_epoch=3),
+        lambda o: CosineAnnealingLR(o, 7, last_epoch=3),
+        lambda o: LinearLR(o, 0.5, 1.0, 6, last_epoch=3),
+    ):
+        optimizer = descent(0.4)
+        optimizer.param_groups[0]["initial_lr"] = 2.0
+        scheduler = make(optimizer)
+        assert (scheduler.last_epoch, scheduler.base_lrs, scheduler.get_last_lr()) == (4, [2.0], [0.4])
+
+
+# One schedule after another
+
+
+def in_turn(optimizer):
+    """Return three schedules, whose rates are 0.5, then 10, 11, 12, then 200, 201, 202 and so on."""
+    parts = [
+        LambdaLR(optimizer, lambda epoch: 0.5),
+        LambdaLR(optimizer, lambda epoch: 10 + epoch),
+        LambdaLR(optimizer, lambda epoch: 200 + epoch),
+    ]
+    return SequentialLR(optimizer, parts, [2, 5])
+
+
+@pytest.mark.exercise("sequential_lr")
+def test_one_schedule_after_another():
+    scheduler = in_turn(descent())
+    assert rates_of(scheduler, 8) == close(0.5, 0.5, 10, 11, 12, 200, 201, 202)
+    assert scheduler.last_epoch == 8
+    assert scheduler.get_last_lr() == close(203)
+
+
+@pytest.mark.exercise("sequential_lr")
+def test_a_schedule_that_moves_what_is_there_begins_with_the_first_rate():
+    """In the lesson's example: a warm-up of 5 epochs, and then half a wave of 20."""
+    optimizer = descent(2.0, 1.0)
+    parts = [LinearLR(optimizer, 0.1, total_iters=5), CosineAnnealingLR(optimizer, 20)]
+    scheduler = SequentialLR(optimizer, parts, [5])
+    rates = rates_of(scheduler, 25)
+    assert scheduler.get_last_lr() == close(0, 0)
+    wave = [1 + math.cos(math.pi * epoch / 20) for epoch in range(20)]
+    assert rates == close(*np.linspace(0.2, 2.0, 6)[:5], *wave)
+
+
+@pytest.mark.exercise("sequential_lr")
+def test_a_schedule_that_has_not_fallen_yet_begins_at_its_top():
+    optimizer = descent()
+    scheduler = SequentialLR(optimizer, [ExponentialLR(optimizer, 0.5), ExponentialLR(optimizer, 0.1)], [3])
+    assert rates_of(scheduler, 6) == close(1, 0.5, 0.25, 1, 0.1, 0.01)
+
+
+@pytest.mark.exercise("sequential_lr")
+def test_milestones_that_leave_no_epoch():
+    optimizer = descent()
+    parts = [LambdaLR(optimizer, lambda epoch, n=n: n + epoch) for n in (10, 20, 30, 40)]
+    assert rates_of(SequentialLR(optimizer, parts, [0, 2, 2]), 4) == close(20, 21, 40, 41)
+
+
+@pytest.mark.exercise("sequential_lr")
+def test_a_sequence_in_a_sequence():
+    optimizer = descent()
+    first, second = in_turn(optimizer), in_turn(optimizer)
+    last = LambdaLR(optimizer, lambda epoch: 7.0)
+    scheduler = SequentialLR(optimizer, [first, second, last], [4, 10])
+    assert rates_of(scheduler, 11) == close(0.5, 0.5, 10, 11, 0.5, 0.5, 10, 11, 12, 200, 7)
+
+
+@pytest.mark.exercise("sequential_lr")
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda o, a: SequentialLR(o, [], []), ValueError, "0 schedulers need 0 milestones between them, but got 0"),
+        (lambda o, a: SequentialLR(o, [a, a], []), ValueError, "2 schedulers need 1 milestones between them, but g"),
+        (lambda o, a: SequentialLR(o, [a, None], [3]), TypeError, "scheduler 1 is no LRScheduler but NoneType"),
+        (lambda o, a: SequentialLR(descent(), [a], []), ValueError, "scheduler 0 moves the rates of another optimizer"),
+        (lambda o, a: SequentialLR(o, [a, a], [-1]), ValueError, "each milestone must be a whole number from 0 on"),
+        (lambda o, a: SequentialLR(o, [a, a, a], [3, 2]), ValueError, r"must not go back, but got \[3, 2\]"),
+        (lambda o, a: SequentialLR(o, [a], [], 3), ValueError, "last_epoch must be -1, but got 3. To go on"),
+        (lambda o, a: SequentialLR(o, [ReduceLROnPlateau(o)], []), ValueError, r"whose step\(\) needs a value"),
+        (lambda o, a: SequentialLR(None, [a], []), TypeError, "SequentialLR moves the rates of an Optimizer"),
+    ],
+)
+def test_what_makes_no_sequence(make, error, message):
+    optimizer = descent()
+    with pytest.raises(error, match=message):
+        make(optimizer, LambdaLR(optimizer, lambda epoch: 0.5))
+
+
+# One cycle
+
+
+def cycle_of(optimizer=None, **given):
+    return OneCycleLR(
+        optimizer or descent(momentum=0.9), **{"max_lr": 1.0, "total_steps": 10, "pct_start": 0.4, **given}
+    )
+
+
+def places(scheduler):
+    """Return where each step is: the rate that its phase goes to, and the part that is done."""
+    seen = []
+    for step in range(scheduler.total_steps):
+        scheduler.last_epoch = step
+        phase, done = scheduler.place()
+        seen.append((phase["end_lr"], round(done, 9)))
+    return seen
+
+
+@pytest.mark.exercise("one_cycle_lr")
+@pytest.mark.parametrize(
+    ("strategy", "values"),
+    [("linear", [1.0, 1.5, 2.0, 3.0]), ("cos", [1.0, 2 - math.sqrt(0.5), 2.0, 3.0])],
+)
+def test_the_way_from_one_value_to_another(strategy, values):
+    scheduler = OneCycleLR.__new__(OneCycleLR)
+    scheduler.anneal_strategy = strategy
+    assert [scheduler.anneal(1.0, 3.0, done) for done in (0, 0.25, 0.5, 1)] == close(*values)
+    assert [scheduler.anneal(3.0, 1.0, done) for done in (1, 0.75, 0.5, 0)] == close(*values)
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_the_phases_of_the_example():
+    up, down = [("max_lr", round(n / 3, 9)) for n in range(4)], [("min_lr", round(n / 6, 9)) for n in range(1, 7)]
+    assert places(cycle_of()) == up + down
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_three_phases():
+    up = [("max_lr", round(n / 3, 9)) for n in range(4)]
+    down = [("initial_lr", round(n / 3, 9)) for n in range(1, 4)]
+    assert places(cycle_of(three_phase=True)) == [*up, *down, *[("min_lr", round(n / 3, 9)) for n in range(1, 4)]]
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_phases_that_end_between_two_steps():
+    """With 9 steps the first phase ends at 0.5 * 9 - 1 = 3.5."""
+    up, down = [("max_lr", n / 3.5) for n in range(4)], [("min_lr", (n - 3.5) / 4.5) for n in range(4, 9)]
+    assert places(cycle_of(total_steps=9, pct_start=0.5)) == [(name, round(done, 9)) for name, done in up + down]
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_a_phase_without_steps():
+    """The first one ends at -1, before the beginning; or where it begins; or the last one does."""
+    seen = places(cycle_of(total_steps=4, pct_start=0.0))
+    assert seen == [("min_lr", 0.25), ("min_lr", 0.5), ("min_lr", 0.75), ("min_lr", 1.0)]
+    assert places(cycle_of(total_steps=5, pct_start=0.2))[:2] == [("max_lr", 1.0), ("min_lr", 0.25)]
+    assert places(cycle_of(total_steps=3, pct_start=1.0)) == [("max_lr", 0.0), ("max_lr", 0.5), ("max_lr", 1.0)]
+    assert places(cycle_of(total_steps=1, pct_start=1.0)) == [("max_lr", 1.0)]
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_rates_of_a_cycle_by_hand():
+    rates = rates_of(cycle_of(anneal_strategy="linear", max_lr=25.0, final_div_factor=2.0), 10)
+    assert rates == close(1, 9, 17, 25, *(25 - 24.5 * n / 6 for n in range(1, 7)))
+
+
+@pytest.mark.exercise("one_cycle_lr")
+@pytest.mark.parametrize("rule", [SGD, Adam], ids=["momentum", "the first beta"])
+def test_the_momentum_goes_the_other_way(rule):
+    optimizer = descent(rule=rule)
+    scheduler, seen = cycle_of(optimizer, anneal_strategy="linear", base_momentum=0.6, max_momentum=0.9), []
+    for _ in range(10):
+        group = optimizer.param_groups[0]
+        seen.append(group["momentum"] if rule is SGD else group["betas"][0])
+        scheduler.step()
+    assert seen == close(0.9, 0.8, 0.7, 0.6, *(0.6 + 0.3 * n / 6 for n in range(1, 7)))
+    assert rule is SGD or optimizer.param_groups[0]["betas"][1] == 0.999
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_the_momentum_stays_if_it_shall():
+    optimizer = descent(momentum=0.3)
+    scheduler = cycle_of(optimizer, cycle_momentum=False)
+    scheduler.step()
+    assert optimizer.param_groups[0]["momentum"] == 0.3
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_a_cycle_for_each_group():
+    optimizer = descent(1.0, 1.0, momentum=0.9)
+    scheduler = cycle_of(optimizer, max_lr=[1.0, 3.0], base_momentum=[0.1, 0.2], max_momentum=[0.5, 0.6])
+    for _ in range(3):
+        scheduler.step()
+    assert [(group["lr"], group["momentum"]) for group in optimizer.param_groups] == [close(1, 0.1), close(3, 0.2)]
+
+
+@pytest.mark.exercise("one_cycle_lr")
+def test_more_steps_than_were_said():
+    scheduler = cycle_of(total_steps=None, epochs=2, steps_per_epoch=3)
+    rates = rates_of(scheduler, 6)
+    assert scheduler.get_last_lr() == [rates[5]] == close(1 / 25 / 1e4)
+    with pytest.raises(ValueError, match=r"OneCycleLR was made for 6 steps, but now comes step 7. Is it called after"):
+        scheduler.step()
+
+
+def test_a_rule_without_momentum():
+    optimizer = descent(rule=Adagrad)
+    with pytest.raises(ValueError, match=r"Adagrad has neither momentum nor betas\. Pass cycle_momentum=False"):
+        cycle_of(optimizer)
+    assert optimizer.param_groups[0].keys() & {"initial_lr", "max_lr"} == set()
+    cycle_of(optimizer, cycle_momentum=False)
+
+
+# When nothing gets better
+
+
+def watched(values, **given):
+    """Return what a plateau says after each value: the best, bad epochs, epochs to cool down, the rate."""
+    scheduler = ReduceLROnPlateau(descent(), **given)
+    seen = []
+    for value in values:
+        scheduler.step(value)
+        counts = scheduler.num_bad_epochs, scheduler.cooldown_counter
+        seen.append((scheduler.best, *counts, round(scheduler.get_last_lr()[0], 12)))
+    return seen
+
+
+@pytest.mark.exercise("plateau")
+def test_the_table_of_the_lesson():
+    assert watched([5, 4, 4, 6, 6, 6, 6, 6], patience=1, cooldown=2) == [
+        (5, 0, 0, 1.0),
+        (4, 0, 0, 1.0),
+        (4, 1, 0, 1.0),
+        (4, 0, 2, 0.1),
+        (4, 0, 1, 0.1),
+        (4, 0, 0, 0.1),
+        (4, 1, 0, 0.1),
+        (4, 0, 2, 0.01),
+    ]
+
+
+@pytest.mark.exercise("plateau")
+def test_epochs_without_a_better_value_count_in_a_row():
+    values = [5, 6, 4, 6, 6, 3, 6, 6, 6]
+    bad = [row[1] for row in watched(values, patience=2)]
+    assert bad == [0, 1, 0, 1, 2, 0, 1, 2, 0]
+    assert [row[3] for row in watched(values, patience=2)] == [1.0] * 8 + [0.1]
+
+
+@pytest.mark.exercise("plateau")
+def test_a_better_value_counts_while_it_cools_down():
+    rows = watched([5, 5, 4, 4.5, 4.5], patience=0, cooldown=2)
+    assert rows == [(5, 0, 0, 1.0), (5, 0, 2, 0.1), (4, 0, 1, 0.1), (4, 0, 0, 0.1), (4, 0, 2, 0.01)]
+
+
+@pytest.mark.exercise("plateau")
+def test_no_patience():
+    assert [row[3] for row in watched([5, 5, 4, 4], patience=0, factor=0.5)] == [1.0, 0.5, 0.5, 0.25]
+
+
+@pytest.mark.exercise("plateau")
+@pytest.mark.parametrize(
+    ("given", "values", "better"),
+    [
+        ({"mode": "min", "threshold_mode": "rel", "threshold": 0.1}, [10, 9.1, 8.9, 8.1, 8.0], [1, 0, 1, 0, 1]),
+        ({"mode": "min", "threshold_mode": "abs", "threshold": 0.5}, [10, 9.6, 9.4, 9.0, 8.8], [1, 0, 1, 0, 1]),
+        ({"mode": "max", "threshold_mode": "rel", "threshold": 0.1}, [10, 10.9, 11.1, 12.1, 12.3], [1, 0, 1, 0, 1]),
+        ({"mode": "max", "threshold_mode": "abs", "threshold": 0.5}, [-1, -0.6, -0.4, 0, 0.2], [1, 0, 1, 0, 1]),
+        ({"mode": "min"}, [1, math.nan, 0.5], [1, 0, 1]),
+    ],
+)
+def test_what_is_better(given, values, better):
+    bad = [row[1] for row in watched(values, **given)]
+    assert [int(count == 0) for count in bad] == better
+
+
+@pytest.mark.exercise("plateau")
+def test_the_lowest_rates():
+    optimizer = descent(1.0, 1.0, 1e-8)
+    scheduler = ReduceLROnPlateau(optimizer, patience=0, min_lr=[0.5, 0.0, 0.0])
+    for value in (Tensor(1.0), np.float32(1.0), 1):
+        scheduler.step(value)
+    assert scheduler.get_last_lr() == close(0.5, 0.01, 1e-8)
+
+
+# Going on
+
+
+def in_json(state):
+    return json.loads(json.dumps(state))
+
+
+CONTINUED = {
+    "LambdaLR": lambda o: LambdaLR(o, lambda epoch: 0.9**epoch),
+    "StepLR": lambda o: StepLR(o, 2, 0.3),
+    "MultiStepLR": lambda o: MultiStepLR(o, [1, 3, 3], 0.3),
+    "ExponentialLR": lambda o: ExponentialLR(o, 0.7),
+    "CosineAnnealingLR": lambda o: CosineAnnealingLR(o, 4, 0.01),
+    "LinearLR": lambda o: LinearLR(o, 0.2, 0.9, 5),
+    "SequentialLR": lambda o: SequentialLR(o, [LinearLR(o, total_iters=3), CosineAnnealingLR(o, 4)], [3]),
+    "OneCycleLR": lambda o: OneCycleLR(o, 2.0, 12),
+}
+EXERCISES = {
+    "LambdaLR": (),
+    "StepLR": ("step_lr",),
+    "MultiStepLR": ("step_lr",),
+    "ExponentialLR": ("exponential_lr",),
+    "CosineAnnealingLR": ("cosine_lr",),
+    "LinearLR": ("linear_lr",),
+    "SequentialLR": ("sequential_lr", "linear_lr", "cosine_lr"),
+    "OneCycleLR": ("one_cycle_lr",),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.exercise(*EXERCISES[name])] * bool(EXERCISES[name])) for name in CONTINUED],
+)
+@pytest.mark.parametrize("epoch", [0, 1, 3, 4, 7])
+def test_a_schedule_goes_on_where_another_one_stopped(name, epoch):
+    first, second = descent(1.0, 0.3, momentum=0.9), descent(5.0, 5.0, momentum=0.9)
+    scheduler, other = CONTINUED[name](first), CONTINUED[name](second)
+    for _ in range(epoch):
+        scheduler.step()
+    other.load_state_dict(in_json(scheduler.state_dict()))
+    second.load_state_dict(first.state_dict())
+    for _ in range(12 - epoch):
+        assert [g["lr"] for g in second.param_groups] == [g["lr"] for g in first.param_groups]
+        assert [g["momentum"] for g in second.param_groups] == [g["momentum"] for g in first.param_groups]
+        assert other.get_last_lr() == scheduler.get_last_lr()
+        scheduler.step()
+        other.step()
+
+
+@pytest.mark.exercise("plateau")
+@pytest.mark.parametrize("epoch", range(9))
+def test_a_plateau_goes_on_where_another_one_stopped(epoch):
+    first, second = descent(), descent(5.0)
+    scheduler, other = ReduceLROnPlateau(first, patience=1, cooldown=1), ReduceLROnPlateau(second, "max", 0.9)
+    for step, value in enumerate((3.0, 4.0, 4.0, 5.0, 2.0, 3.0, 3.0, 3.0, 3.0)):
+        if step == epoch:
+            other.load_state_dict(in_json(scheduler.state_dict()))
+            second.load_state_dict(first.state_dict())
+        scheduler.step(value)
+        if step >= epoch:
+            other.step(value)
+            assert other.state_dict() == scheduler.state_dict()
+    assert first.param_groups[0]["lr"] == second.param_groups[0]["lr"] < 0.1
+
+
+class Falling:
+    """A function with something to remember."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def __call__(self, epoch):
+        return self.base**epoch
+
+
+def test_functions_are_not_saved_but_what_objects_remember():
+    scheduler = LambdaLR(descent(1.0, 1.0), [Falling(0.5), lambda epoch: 1.0])
+    assert scheduler.state_dict()["lr_lambdas"] == [{"base": 0.5}, None]
+    other = LambdaLR(descent(1.0, 1.0), [Falling(0.9), lambda epoch: 2.0])
+    other.load_state_dict(in_json(scheduler.state_dict()))
+    other.step()
+    assert other.get_last_lr() == [0.5, 2.0]
+
+
+def test_a_state_of_something_else_changes_nothing():
+    optimizer = descent()
+    scheduler = StepLR(optimizer, 3)
+    before = scheduler.state_dict()
+    for state, message in (
+        (LambdaLR(optimizer, lambda epoch: 1.0).state_dict(), "the state lacks 'gamma', so it is of no StepLR"),
+        (before | {"more": 1}, "the state has 'more', so it is of no StepLR"),
+        (StepLR(descent(1.0, 1.0), 3).state_dict(), "the state is for 2 groups, but the optimizer has 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            scheduler.load_state_dict(state)
+        assert scheduler.state_dict() == before
+
+
+@pytest.mark.exercise("sequential_lr", "step_lr")
+def test_a_sequence_of_something_else_changes_nothing():
+    def sequence(*parts):
+        optimizer = descent()
+        return SequentialLR(optimizer, [part(optimizer) for part in parts], [2] * (len(parts) - 1))
+
+    def step(optimizer):
+        return StepLR(optimizer, 3)
+
+    def constant(optimizer):
+        return LambdaLR(optimizer, lambda epoch: 1.0)
+
+    scheduler = sequence(step, constant)
+    scheduler.step()
+    before = scheduler.state_dict()
+    with pytest.raises(ValueError, match="the state is of 1 schedulers, but here are 2"):
+        scheduler.load_state_dict(sequence(step).state_dict())
+    with pytest.raises(ValueError, match="the state has 'gamma', so it is of no LambdaLR"):
+        scheduler.load_state_dict(sequence(step, step).state_dict())
+    assert scheduler.state_dict() == before
+
+
+# Limits of the gradient
+
+
+def with_gradients(*arrays, dtype=np.float64):
+    params = [from_numpy(np.zeros(np.shape(array), dtype)).requires_grad_() for array in arrays]
+    for p, array in zip(params, arrays, strict=True):
+        p.grad = from_numpy(np.array(array, dtype))
+    return params
+
+
+def gradients(params):
+    return [p.grad.tolist() for p in params]
+
+
+@pytest.mark.exercise("clip_norm")
+def test_all_gradients_together_have_one_length():
+    params = with_gradients([[3.0, 0.0]], 4.0)
+    idle = Parameter([1.0])
+    assert clip_grad_norm_([idle, *params], max_norm=10).item() == pytest.approx(5.0)
+    assert gradients(params) == [[[3.0, 0.0]], 4.0]
+    assert clip_grad_norm_([idle, *params], max_norm=1).item() == pytest.approx(5.0)
+    assert params[0].grad.tolist()[0] == pytest.approx([0.6, 0.0], rel=1e-6)
+    assert params[1].grad.item() == pytest.approx(0.8, rel=1e-6)
+    assert idle.grad is None
+
+
+@pytest.mark.exercise("clip_norm")
+@pytest.mark.parametrize(
+    ("norm_type", "norm"),
+    [
+        (1, 10.0),
+        (2, math.sqrt(30)),
+        (2.0, math.sqrt(30)),
+        (3, 100 ** (1 / 3)),
+        (math.inf, 4.0),
+        (-math.inf, 1.0),
+        (0, 2.0),
+    ],
+)
+def test_norms_of_several_types(norm_type, norm):
+    """[1, -2] and [3, 4]. Of type 0: two gradients are not zero, and each of their norms counts."""
+    arrays = ([1.0, -2.0], [3.0, 4.0])
+    assert get_total_norm([Tensor(array) for array in arrays], norm_type).item() == pytest.approx(norm)
+    params = with_gradients(*arrays)
+    assert clip_grad_norm_(params, 0.5, norm_type).item() == pytest.approx(norm)
+    after = np.concatenate([p.grad.data for p in params])
+    assert after == pytest.approx(np.array([1, -2, 3, 4]) * 0.5 / norm, rel=1e-5)
+
+
+@pytest.mark.exercise("clip_norm")
+@given(
+    arrays=st.lists(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=4), min_size=1, max_size=3),
+    max_norm=st.floats(0, 100),
+    norm_type=st.sampled_from([1.0, 2.0, 3.0, math.inf]),
+)
+@some_examples
+def test_afterwards_the_norm_is_the_greatest_at_most(arrays, max_norm, norm_type):
+    params = with_gradients(*arrays)
+    values = np.concatenate(arrays)
+    norm = np.linalg.norm(values, norm_type)
+    assert clip_grad_norm_(params, max_norm, norm_type).item() == pytest.approx(norm, rel=1e-9)
+    factor = min(1.0, max_norm / (norm + 1e-6))
+    assert np.concatenate([p.grad.data for p in params]) == pytest.approx(values * factor, rel=1e-9)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_gradients_are_changed_in_place():
+    (p,) = with_gradients([3.0, 4.0])
+    held, array = p.grad, p.grad.data
+    clip_grad_norm_(p, 1.0)
+    assert p.grad is held
+    assert held.data is array
+    assert array == pytest.approx(np.array([0.6, 0.8]), rel=1e-6)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_a_norm_that_is_known_is_not_computed_again():
+    params = with_gradients([3.0], [4.0])
+    assert clip_grads_with_norm_(params, 1.0, Tensor(10.0)) is None
+    assert np.concatenate([p.grad.data for p in params]) == pytest.approx(np.array([0.3, 0.4]), rel=1e-6)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_gradients_of_zero_stay():
+    params = with_gradients([0.0, 0.0])
+    for max_norm in (0.0, 1.0, 1e308, math.inf):
+        assert clip_grad_norm_(params, max_norm).item() == 0.0
+        assert gradients(params) == [[0.0, 0.0]]
+
+
+@pytest.mark.exercise("clip_norm")
+def test_nan_and_infinity_can_be_seen_afterwards():
+    for value, max_norm, norm, after in (
+        (math.nan, 1.0, math.nan, [math.nan, math.nan]),
+        (math.inf, 1.0, math.inf, [0.0, math.nan]),
+        (math.inf, math.inf, math.inf, [math.nan, math.nan]),
+    ):
+        params = with_gradients([3.0, value])
+        assert clip_grad_norm_(params, max_norm).item() == pytest.approx(norm, nan_ok=True)
+        assert params[0].grad.tolist() == pytest.approx(after, nan_ok=True)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_a_norm_that_is_not_finite_may_be_an_error():
+    for value in (math.nan, math.inf):
+        params = with_gradients([3.0, value])
+        with pytest.raises(RuntimeError, match=f"norm of type 2.0 is {value}, so they cannot be clipped. Look for nan"):
+            clip_grad_norm_(params, 1.0, error_if_nonfinite=True)
+        assert params[0].grad.tolist()[0] == 3.0
+    assert clip_grad_norm_(with_gradients([3.0, 4.0]), 1.0, error_if_nonfinite=True).item() == pytest.approx(5.0)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_large_gradients_have_a_length():
+    params = with_gradients([3e20, 4e20], dtype=np.float32)
+    assert clip_grad_norm_(params, 1.0).item() == pytest.approx(5e20, rel=1e-6)
+    assert params[0].grad.tolist() == pytest.approx([0.6, 0.8], rel=1e-6)
+
+
+@pytest.mark.exercise("clip_norm")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_the_norm_has_the_dtype_of_the_gradients(dtype):
+    params = with_gradients([3.0], [[4.0]], dtype=dtype)
+    norm = clip_grad_norm_(params, 1.0)
+    assert [norm.dtype, *(p.grad.dtype for p in params)] == [dtype] * 3
+    assert norm.shape == ()
+    assert params[0].grad.item() == pytest.approx(0.6, rel=1e-3)
+
+
+@pytest.mark.exercise("clip_norm")
+def test_where_there_is_no_gradient():
+    for params in ([], [Parameter([1.0])], Parameter([1.0])):
+        assert clip_grad_norm_(params, 1.0).item() == 0.0
+    assert get_total_norm([]).item() == 0.0
+
+
+@pytest.mark.exercise("clip_norm")
+def test_parameters_may_come_from_a_generator():
+    params = with_gradients([3.0], [4.0])
+    assert clip_grad_norm_((p for p in params), 1.0).item() == pytest.approx(5.0)
+    assert params[1].grad.item() == pytest.approx(0.8)
+
+
+@pytest.mark.exercise("clip_value")
+def test_cutting_by_hand():
+    params = with_gradients([3.0, -0.5, -7.0, 1.0], 2.0)
+    idle = Parameter([1.0])
+    assert clip_grad_value_([*params, idle], 1) is None
+    assert gradients(params) == [[1.0, -0.5, -1.0, 1.0], 1.0]
+    assert idle.grad is None
+
+
+@pytest.mark.exercise("clip_value")
+@given(values=st.lists(st.floats(width=32), max_size=6), limit=st.floats(0, 1e6))
+@some_examples
+def test_cutting_is_the_nearest_value_within_the_limit(values, limit):
+    (p,) = with_gradients(values)
+    clip_grad_value_(p, limit)
+    expected = [value if math.isnan(value) else math.copysign(min(abs(value), limit), value) for value in values]
+    assert p.grad.tolist() == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.exercise("clip_value")
+def test_cutting_is_done_in_place():
+    (p,) = with_gradients([3.0, 4.0])
+    held, array = p.grad, p.grad.data
+    clip_grad_value_(p, 1.0)
+    assert p.grad is held
+    assert held.data is array
+    assert array.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.exercise("clip_value")
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_limit_beyond_the_dtype_cuts_nothing(dtype):
+    (p,) = with_gradients([3.0, -4.0], dtype=dtype)
+    for limit in (1e39, math.inf):
+        clip_grad_value_(p, limit)
+        assert (p.grad.tolist(), p.grad.dtype) == ([3.0, -4.0], dtype)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        pytest.param(lambda p: clip_grad_norm_(p, 1.0), marks=pytest.mark.exercise("clip_norm"), id="clip_grad_norm_"),
+        pytest.param(
+            lambda p: clip_grad_value_(p, 1.0), marks=pytest.mark.exercise("clip_value"), id="clip_grad_value_"
+        ),
+    ],
+)
+def test_a_graph_that_saved_the_gradient_is_told(clip):
+    (p,) = with_gradients([3.0, 4.0])
+    w = Parameter([1.0, 1.0])
+    loss = (w * p.grad).sum()
+    clip(p)
+    with pytest.raises(ChangedInPlaceError, match=r"clip_grad_\w+_\(\) has changed it in place"):
+        loss.backward()
+
+
+@pytest.mark.parametrize(
+    ("clip", "error", "message"),
+    [
+        (lambda p: clip_grad_norm_(p, -1), ValueError, "max_norm must be 0 or more, but got -1"),
+        (lambda p: clip_grad_norm_(p, math.nan), ValueError, "max_norm must be 0 or more, but got nan"),
+        (lambda p: clip_grad_value_(p, -1), ValueError, "clip_value must be 0 or more, but got -1"),
+        (lambda p: clip_grad_value_(p, math.nan), ValueError, "clip_value must be 0 or more, but got nan"),
+        (lambda p: clip_grad_norm_([p, "w"], 1), TypeError, "gradients are clipped of tensors, but got str"),
+        (lambda p: clip_grad_value_([p, "w"], 1), TypeError, "gradients are clipped of tensors, but got str"),
+    ],
+)
+def test_what_cannot_be_clipped(clip, error, message):
+    (p,) = with_gradients([3.0])
+    with pytest.raises(error, match=message):
+        clip(p)
+    assert p.grad.tolist() == [3.0]
+
 """The comprehensive suite of module 07, second half: files, checkpoints, callbacks, the trainer."""
 
 import contextlib

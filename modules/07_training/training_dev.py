@@ -214,23 +214,26 @@ class LRScheduler:
                 stacklevel=3,
             )
 
-    def _advance(self) -> None:
-        """Count an epoch and set its rates."""
-        groups = self.optimizer.param_groups
-        if len(groups) != len(self.base_lrs):
+    def _check_groups(self) -> None:
+        count = len(self.optimizer.param_groups)
+        if count != len(self.base_lrs):
             raise ValueError(
-                f"{type(self).__name__} was made for {len(self.base_lrs)} groups, but the optimizer has {len(groups)}. "
+                f"{type(self).__name__} was made for {len(self.base_lrs)} groups, but the optimizer has {count}. "
                 "Make the scheduler after the last add_param_group()."
             )
+
+    def _advance(self) -> None:
+        """Count an epoch and set its rates."""
+        self._check_groups()
         self._step_count += 1
         self.last_epoch += 1
-        for i, (group, rate) in enumerate(zip(groups, self.get_lr(), strict=True)):
+        for i, (group, rate) in enumerate(zip(self.optimizer.param_groups, self.get_lr(), strict=True)):
             if not -NEARLY_ZERO <= rate < math.inf:
                 raise ValueError(
                     f"{type(self).__name__} makes the rate {rate} for group {i} in epoch {self.last_epoch}. A rate is "
                     "0 or more."
                 )
-            group["lr"] = max(rate, 0.0)
+            group["lr"] = max(float(rate), 0.0)
         self._last_lr = self.rates()
 
     def _begin(self, rates: Sequence[float]) -> None:
@@ -629,7 +632,13 @@ class CosineAnnealingLR(LRScheduler):
     ``torch.optim.lr_scheduler.CosineAnnealingLR``.
     """
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_max: int,  # noqa: N803
+        eta_min: float = 0.0,
+        last_epoch: int = -1,
+    ) -> None:
         check_count(T_max, 1, "CosineAnnealingLR: T_max")
         check_factor(eta_min, "CosineAnnealingLR: eta_min")
         self.T_max, self.eta_min = T_max, eta_min
@@ -756,7 +765,20 @@ at its own epoch 0, with the rates of the beginning:
            |o                  ooo
          0 |                      oooo
 
-The usual schedule of a language model is this one. The cell is given. Its state holds the states of all its schedulers.
+The usual schedule of a language model is this one. Who has the turn? Scheduler 0 until the first milestone, and after
+that as many as there are milestones behind us. With the milestones 5 and 8:
+
+    epoch             0      1 to 4   5      6, 7     8      9 and on
+    milestones past   0      0        1      1        2      2
+    scheduler         0      0        1      1        2      2
+    what it does      begin  go on    begin  go on    begin  go on
+
+`bisect_right(milestones, epoch)` from the standard library counts the milestones up to an epoch, that epoch included. A
+scheduler begins with `scheduler._begin(rates)`: at its epoch 0, with the rates of the beginning, `base_lrs`. It goes on
+with `scheduler._advance()`. The state of a `SequentialLR` holds the states of all its schedulers.
+
+**Exercise**: the turn, in `_advance`. In epoch 0 begin with this scheduler's own `base_lrs`; at a milestone, with those
+of the one that begins.
 """
 
 
@@ -778,6 +800,8 @@ class SequentialLR(LRScheduler):
 
     Notes
     -----
+    One of the schedulers may be a `SequentialLR` itself. (PyTorch's first one then is an epoch ahead, and a later one
+    fails.)
     Source: ``torch.optim.lr_scheduler.SequentialLR``.
     """
 
@@ -817,16 +841,18 @@ class SequentialLR(LRScheduler):
 
     def _advance(self) -> None:
         """Count an epoch, and let the scheduler whose turn it is begin or go on."""
+        self._check_groups()
         self._step_count += 1
         self.last_epoch += 1
-        turn = bisect_right(self._milestones, self.last_epoch)
-        scheduler = self._schedulers[turn]
+        ### BEGIN SOLUTION
+        scheduler = self._schedulers[bisect_right(self._milestones, self.last_epoch)]
         if self.last_epoch == 0:
-            scheduler._begin([group["initial_lr"] for group in self.optimizer.param_groups])
+            scheduler._begin(self.base_lrs)
         elif self.last_epoch in self._milestones:
             scheduler._begin(scheduler.base_lrs)
         else:
             scheduler._advance()
+        ### END SOLUTION
         self._last_lr = self.rates()
 
     def state_dict(self) -> dict[str, Any]:
@@ -1175,6 +1201,8 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode, self.factor, self.patience, self.cooldown = mode, factor, patience, cooldown
         self.threshold, self.threshold_mode, self.eps = threshold, threshold_mode, eps
         self.min_lrs = for_each_group(min_lr, optimizer, "ReduceLROnPlateau: min_lr")
+        for lowest in self.min_lrs:
+            check_factor(lowest, "ReduceLROnPlateau: min_lr")
         self.best = math.inf if mode == "min" else -math.inf
         self.num_bad_epochs = self.cooldown_counter = 0
         super().__init__(optimizer)
@@ -1200,6 +1228,7 @@ class ReduceLROnPlateau(LRScheduler):
     def step(self, metrics: SupportsFloat) -> None:  # type: ignore[override]
         """Take the value of an epoch, and reduce the rates if it is time."""
         value = float(metrics)
+        self._check_groups()
         ### BEGIN SOLUTION
         if self.is_better(value):
             self.best, self.num_bad_epochs = value, 0
@@ -1364,12 +1393,13 @@ def clip_grads_with_norm_(
     -----
     Source: ``torch.nn.utils.clip_grads_with_norm_``.
     """
+    max_norm = float(max_norm)
     if not max_norm >= 0:
         raise ValueError(f"max_norm must be 0 or more, but got {max_norm}.")
-    total = np.float64(total_norm.item())
+    total = total_norm.item()
     for grad in gradients_of(parameters):
         ### BEGIN SOLUTION
-        factor = np.minimum(float(max_norm) / (total + 1e-6), 1.0)
+        factor = np.minimum(max_norm / (total + 1e-6), 1.0)
         scale(grad.data, float(factor), "clip_grad_norm_()")
         ### END SOLUTION
 
@@ -1464,11 +1494,12 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     clip_value = float(clip_value)
     if not clip_value >= 0:
         raise ValueError(f"clip_value must be 0 or more, but got {clip_value}.")
-    for grad in gradients_of(parameters):
-        ### BEGIN SOLUTION
-        np.clip(grad.data, -clip_value, clip_value, out=grad.data)
-        note_change(grad.data, "clip_grad_value_()")
-        ### END SOLUTION
+    with np.errstate(over="ignore"):  # what a dtype cannot hold cuts nothing
+        for grad in gradients_of(parameters):
+            ### BEGIN SOLUTION
+            np.clip(grad.data, -clip_value, clip_value, out=grad.data)
+            note_change(grad.data, "clip_grad_value_()")
+            ### END SOLUTION
 
 
 # %%
