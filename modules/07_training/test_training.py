@@ -1,20 +1,35 @@
-"""The comprehensive suite of module 07, first half: schedules of the learning rate, and limits of a gradient."""
+"""The comprehensive suite of module 07."""
 
+import contextlib
+import doctest
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
 
+import tinytorch.core.training as training
 from tinytorch.core.autograd import ChangedInPlaceError
-from tinytorch.core.layers import Parameter
+from tinytorch.core.layers import Dropout, Linear, Parameter, Sequential
+from tinytorch.core.losses import CrossEntropyLoss, MSELoss
 from tinytorch.core.optimizers import SGD, Adagrad, Adam
-from tinytorch.core.tensor import Tensor, from_numpy
+from tinytorch.core.tensor import Tensor, default_generator, from_numpy, manual_seed
 from tinytorch.core.training import (
+    DTYPES,
+    Averages,
+    Callback,
+    Checkpoint,
     CosineAnnealingLR,
+    CSVLog,
+    EarlyStopping,
+    Entry,
     ExponentialLR,
+    History,
     LambdaLR,
     LinearLR,
     LRScheduler,
@@ -24,10 +39,20 @@ from tinytorch.core.training import (
     SequentialLR,
     SkippedRateWarning,
     StepLR,
+    Trainer,
+    accuracy,
+    check_offsets,
     clip_grad_norm_,
     clip_grad_value_,
     clip_grads_with_norm_,
     get_total_norm,
+    header_of,
+    load_arrays,
+    load_state,
+    monitored,
+    save_arrays,
+    save_state,
+    write_atomically,
 )
 
 some_examples = settings(max_examples=25, deadline=None)
@@ -900,47 +925,6 @@ def test_what_cannot_be_clipped(clip, error, message):
         clip(p)
     assert p.grad.tolist() == [3.0]
 
-"""The comprehensive suite of module 07, second half: files, checkpoints, callbacks, the trainer."""
-
-import contextlib
-import doctest
-import json
-import math
-import os
-from pathlib import Path
-
-import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as npst
-
-import tinytorch.core.training as training
-from tinytorch.core.layers import Dropout, Linear, Parameter, Sequential
-from tinytorch.core.losses import CrossEntropyLoss, MSELoss
-from tinytorch.core.optimizers import SGD, Adam
-from tinytorch.core.tensor import Tensor, default_generator, from_numpy, manual_seed
-from tinytorch.core.training import (
-    DTYPES,
-    Averages,
-    Callback,
-    Checkpoint,
-    CSVLog,
-    EarlyStopping,
-    Entry,
-    History,
-    ReduceLROnPlateau,
-    Trainer,
-    accuracy,
-    check_offsets,
-    header_of,
-    load_arrays,
-    load_state,
-    monitored,
-    save_arrays,
-    save_state,
-    write_atomically,
-)
 
 few_examples = settings(max_examples=30, deadline=None)
 
