@@ -186,7 +186,7 @@ def _run(
     events.touch()
     run, started = Run(limit), time.time()
     deadline = started + limit
-    arguments = _arguments(workspace.root, module, folder / "pytest.ini", all_tests)
+    arguments = _arguments(workspace.root, module, folder, all_tests)
     process = start(Order(arguments, _environment(workspace.root, events, trace, deadline), workspace.root, output))
     try:
         while not process.wait(0.1) and time.time() < deadline + _GRACE:
@@ -203,10 +203,12 @@ def _run(
     return run
 
 
-def _arguments(root: Path, module: Module, settings: Path, all_tests: bool) -> tuple[str, ...]:
+def _arguments(root: Path, module: Module, folder: Path, all_tests: bool) -> tuple[str, ...]:
+    """Return those of pytest; files of the suite go into `folder`, since runs that share theirs disturb each other."""
     options = ["-qq", "--tb=no", "--import-mode=importlib", "-p", "tito.report"]
     options += ["-p", "no:cacheprovider", "-p", "no:faulthandler"]
-    places = ["-c", str(settings), f"--rootdir={root}", f"--confcutdir={root}"]
+    places = ["-c", str(folder / "pytest.ini"), f"--rootdir={root}", f"--confcutdir={root}"]
+    places += [f"--basetemp={folder / 'files'}"]
     return (*options, *places, *([] if all_tests else ["-x"]), module.suite)
 
 

@@ -217,7 +217,7 @@ def run_suite(job: Job, place: Path) -> Verdict:
     recorder = Recorder(job, place)
     options = ["-q", "--no-header", "--tb=native", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
     warm = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # Hypothesis is imported already
-    places = ["-c", job.config, "--rootdir", job.folder, "--import-mode=importlib"]
+    places = ["-c", job.config, "--rootdir", job.folder, "--basetemp", str(place / "files"), "--import-mode=importlib"]
     code = pytest.main([*options, *warm, *places, job.suite], plugins=[recorder, recorder.witness])
     files = {
         name: str(module.__file__) for name, module in sys.modules.items() if name.partition(".")[0] == "tinytorch"
