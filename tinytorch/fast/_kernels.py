@@ -387,3 +387,75 @@ def normalize_gradient(
             out[i, j] = rate * (grad[i, j] * weight[j] - along_1 - n * along_n)
             to_weight[j] += grad[i, j] * n
             to_bias[j] += grad[i, j]
+
+
+# Kernels for images.
+
+
+@_kernel
+def lay_back(columns: Array, planes: Array, start: int, width: int) -> None:
+    """Add row (i, j) of each plane's columns to the plane, from place ``start + i * width + j`` on."""
+    count, high, wide, length = columns.shape
+    for plane in range(count):
+        for i in range(high):
+            for j in range(wide):
+                place = start + i * width + j
+                for k in range(length):
+                    planes[plane, place + k] += columns[plane, i, j, k]
+
+
+@_part
+def _place_of_largest(image: Array, top: int, left: int, high: int, wide: int) -> tuple[int, int]:
+    """Return where the first largest element of a window is; of one with nan, where the last nan is."""
+    best_y, best_x = max(top, 0), max(left, 0)
+    best = image[best_y, best_x]
+    for y in range(max(top, 0), min(top + high, image.shape[0])):
+        for x in range(max(left, 0), min(left + wide, image.shape[1])):
+            value = image[y, x]
+            if value > best or value != value:
+                best, best_y, best_x = value, y, x
+    return best_y, best_x
+
+
+@_kernel
+def max_pool(
+    images: Array, out: Array, high: int, wide: int, step_y: int, step_x: int, above: int, beside: int
+) -> None:
+    """Set `out` to the largest element of each window."""
+    for plane in range(len(images)):
+        for y in range(out.shape[1]):
+            for x in range(out.shape[2]):
+                at_y, at_x = _place_of_largest(images[plane], y * step_y - above, x * step_x - beside, high, wide)
+                out[plane, y, x] = images[plane, at_y, at_x]
+
+
+@_kernel
+def max_pool_gradient(
+    images: Array, grad: Array, out: Array, high: int, wide: int, step_y: int, step_x: int, above: int, beside: int
+) -> None:
+    """Add each gradient in `out` to the largest element of its window."""
+    for plane in range(len(images)):
+        for y in range(grad.shape[1]):
+            for x in range(grad.shape[2]):
+                at_y, at_x = _place_of_largest(images[plane], y * step_y - above, x * step_x - beside, high, wide)
+                out[plane, at_y, at_x] += grad[plane, y, x]
+
+
+# Kernels of optimizers.
+
+
+@_kernel
+def adam(
+    w: Array, grad: Array, mean: Array, square: Array, new1: Number, old2: Number, new2: Number, rate: Number,
+    root: Number, eps: Number,
+) -> None:  # fmt: skip
+    """Change `w` by ``rate * mean / (sqrt(square) * root + eps)``, with both means brought up to date.
+
+    Of a mean stays `old`, and `new` is taken of what comes; the difference of 1 and 0.999 loses digits in float32.
+    """
+    for i in range(w.size):
+        g = grad[i]
+        m = mean[i] + new1 * (g - mean[i])
+        s = square[i] * old2 + new2 * g * g
+        mean[i], square[i] = m, s
+        w[i] -= rate * m / (math.sqrt(s) * root + eps)
