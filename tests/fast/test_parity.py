@@ -68,7 +68,6 @@ REACHED: list[tuple[Reached, list[Case]]] = [
     ((*OF_COLUMNS, "lay_back"), [c for c in spatial.CASES if c.name in ("conv2d", "conv1d")]),
     (("convolve", "input_gradient", "lay_back"), named(spatial.CASES, "conv2d, frozen weight")),
     (("convolve", "weight_gradient"), named(spatial.CASES, "conv2d, frozen input")),
-    (with_gradient("max_pool"), named(spatial.CASES, "max_pool")),
 ]
 CASES = [pytest.param(kernels, case, id=case.name) for kernels, cases in REACHED for case in cases]
 

@@ -46,7 +46,6 @@ def everything(seed: int) -> list[bytes]:
         F.cross_entropy(x, classes),
         F.scaled_dot_product_attention(q, q, q, is_causal=True),
         F.conv2d(images, kernels, padding=1),
-        F.max_pool2d(images, 3, 1, 1),
     ]
     for out in outs:
         (out * out).sum().backward()
@@ -66,7 +65,6 @@ def test_any_number_of_threads_gives_the_same_bits(
     for _ in range(5):
         assert everything(0) == alone
     assert reached["normalize_gradient"] > 6
-    assert reached["max_pool_gradient"] > 6
 
 
 def test_several_threads_may_ask_at_once(reached: Counter[str], three: None) -> None:

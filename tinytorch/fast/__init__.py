@@ -1,7 +1,7 @@
 """Compiled kernels in the place of what NumPy does in many passes: the optional extra ``tinytorch-framework[fast]``.
 
 Where Numba is installed, they are on: large arrays of float32 in activations, softmax, cross-entropy, layer norm,
-attention, convolution, max pooling and Adam are worked on by loops that Numba has compiled, where it pays on as many
+attention, convolution and Adam are worked on by loops that Numba has compiled, where it pays on as many
 threads as the process has cores. All else is as it was, and so are results, gradients and errors, up to rounding. A
 kernel is compiled when it is first needed, which takes a fraction of a second, once for each machine.
 

@@ -389,7 +389,7 @@ def normalize_gradient(
             to_bias[j] += grad[i, j]
 
 
-# Kernels for images.
+# A kernel for images.
 
 
 @_kernel
@@ -404,44 +404,7 @@ def lay_back(columns: Array, planes: Array, start: int, width: int) -> None:
                     planes[plane, place + k] += columns[plane, i, j, k]
 
 
-@_part
-def _place_of_largest(image: Array, top: int, left: int, high: int, wide: int) -> tuple[int, int]:
-    """Return where the first largest element of a window is; of one with nan, where the last nan is."""
-    best_y, best_x = max(top, 0), max(left, 0)
-    best = image[best_y, best_x]
-    for y in range(max(top, 0), min(top + high, image.shape[0])):
-        for x in range(max(left, 0), min(left + wide, image.shape[1])):
-            value = image[y, x]
-            if value > best or value != value:
-                best, best_y, best_x = value, y, x
-    return best_y, best_x
-
-
-@_kernel
-def max_pool(
-    images: Array, out: Array, high: int, wide: int, step_y: int, step_x: int, above: int, beside: int
-) -> None:
-    """Set `out` to the largest element of each window."""
-    for plane in range(len(images)):
-        for y in range(out.shape[1]):
-            for x in range(out.shape[2]):
-                at_y, at_x = _place_of_largest(images[plane], y * step_y - above, x * step_x - beside, high, wide)
-                out[plane, y, x] = images[plane, at_y, at_x]
-
-
-@_kernel
-def max_pool_gradient(
-    images: Array, grad: Array, out: Array, high: int, wide: int, step_y: int, step_x: int, above: int, beside: int
-) -> None:
-    """Add each gradient in `out` to the largest element of its window."""
-    for plane in range(len(images)):
-        for y in range(grad.shape[1]):
-            for x in range(grad.shape[2]):
-                at_y, at_x = _place_of_largest(images[plane], y * step_y - above, x * step_x - beside, high, wide)
-                out[plane, at_y, at_x] += grad[plane, y, x]
-
-
-# Kernels of optimizers.
+# A kernel of optimizers.
 
 
 @_kernel

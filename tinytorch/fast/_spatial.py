@@ -1,4 +1,4 @@
-"""Convolution with stride 1 and max pooling: what stands in for the forms of lesson 09, and when.
+"""Convolution with stride 1: what stands in for the forms of lesson 09, and when.
 
 An image in its border, read row after row, is one long row of numbers. What element (i, j) of all windows meets is
 that row from place ``i * width + j`` on, so columns are made by long copies, and laid back by long sums. The windows
@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytorch.core.spatial import Convolution, Grid, MaxPool, MaxPoolBackward, slices
+from tinytorch.core.spatial import Convolution, Grid, slices
 from tinytorch.core.tensor import FloatArray, Tensor, from_numpy
 from tinytorch.fast import _replacements
-from tinytorch.fast._threads import share, split
 from tinytorch.ops._replace import Method, Replacement
 
 ROOM = 3 << 17  # elements of columns at a time: 1.5 megabytes
@@ -202,50 +200,8 @@ def _input_gradient(original: Method) -> Method:
     return gradient
 
 
-def _sees_images(grid: Grid, size: tuple[int, ...]) -> bool:
-    """Return whether the windows have no dilation, and each has an element that is not border."""
-    axes = zip(grid.before, grid.kernel, grid.stride, grid.places(size), size, strict=True)
-    inside = all(before < high and (places - 1) * step - before < n for before, high, step, places, n in axes)
-    return inside and grid.dilation == (1, 1)
-
-
-def _share_planes(kernel: Callable[..., None], grid: Grid, *arrays: FloatArray) -> None:
-    """Call a kernel with images and what belongs to them, plane by plane, some planes at a time."""
-    planes = [np.ascontiguousarray(a).reshape(-1, *a.shape[2:]) for a in arrays]
-    parts = split(len(planes[0]), math.prod(arrays[0].shape[2:]))
-    share(lambda some: kernel(*(a[some] for a in planes), *grid.kernel, *grid.stride, *grid.before), parts)
-
-
-def _max_pool(original: Method) -> Method:
-    @functools.wraps(original)
-    def forward(pool: MaxPool, x: Tensor) -> Any:
-        if not _replacements._answers(x.data) or not _sees_images(pool.grid, x.shape[2:]):
-            return original(pool, x)
-        out = np.empty((*x.shape[:2], *pool.grid.places(x.shape[2:])), np.float32)
-        _share_planes(_replacements._kernels().max_pool, pool.grid, x.data, out)
-        return from_numpy(out)
-
-    return forward
-
-
-def _max_pool_gradient(original: Method) -> Method:
-    @functools.wraps(original)
-    def apply(rule: MaxPoolBackward, grad_output: Any) -> Any:
-        grid = rule.layer.grid
-        x = rule.saved_tensors[0] if _replacements._is_plain(rule, grad_output) else None
-        if x is None or not _replacements._answers(x, grad_output) or not _sees_images(grid, x.shape[2:]):
-            return original(rule, grad_output)
-        out = np.zeros(x.shape, np.float32)
-        _share_planes(_replacements._kernels().max_pool_gradient, grid, x, grad_output, out)
-        return (out,)
-
-    return apply
-
-
 REPLACEMENTS = [
     Replacement(Convolution, "forward", _convolve),
     Replacement(Convolution, "weight_gradient", _weight_gradient),
     Replacement(Convolution, "input_gradient", _input_gradient),
-    Replacement(MaxPool, "forward", _max_pool),
-    Replacement(MaxPoolBackward, "apply", _max_pool_gradient),
 ]
