@@ -13,7 +13,10 @@ pytest.importorskip("numba", reason="Numba is not installed: pip install numba")
 from tests.parity import test_elementwise as elementwise
 from tests.parity import test_functional as functional
 from tests.parity import test_lessons as lessons
+from tests.parity import test_spatial as spatial
 from tests.parity.harness import Case, compare
+
+from .conftest import OF_COLUMNS
 
 Reached = tuple[str, ...]
 
@@ -29,15 +32,20 @@ def named(cases: Sequence[Case], *beginnings: str) -> list[Case]:
 EXTREME = [dataclasses.replace(case, name=f"{case.name}, extreme") for case in functional.EXTREME]
 ATTENDED = ("attention(2, 4, 5)", "attention(2, 3, 4, 5)", "attention, causal", "attention, scale", "attention, const")
 
+
+def with_gradient(name: str) -> Reached:
+    return name, f"{name}_gradient"
+
+
 # Which kernels have to have answered, and in which cases.
 REACHED: list[tuple[Reached, list[Case]]] = [
-    (("relu",), named(lessons.CASES, "relu")),
-    (("sigmoid",), named(lessons.CASES, "sigmoid")),
-    (("silu",), named(elementwise.ACTIVATION_CASES, "silu")),
-    (("gelu",), [*named(lessons.CASES, "gelu")[:1], *named(elementwise.ACTIVATION_CASES, "gelu ")[:1]]),
-    (("gelu_tanh",), [*named(lessons.CASES, "gelu tanh"), *named(elementwise.ACTIVATION_CASES, "gelu {")]),
+    (with_gradient("relu"), named(lessons.CASES, "relu")),
+    (with_gradient("sigmoid"), named(lessons.CASES, "sigmoid")),
+    (with_gradient("silu"), named(elementwise.ACTIVATION_CASES, "silu")),
+    (with_gradient("gelu"), [*named(lessons.CASES, "gelu")[:1], *named(elementwise.ACTIVATION_CASES, "gelu ")[:1]]),
+    (with_gradient("gelu_tanh"), [*named(lessons.CASES, "gelu tanh"), *named(elementwise.ACTIVATION_CASES, "gelu {")]),
     (
-        ("softmax",),
+        with_gradient("softmax"),
         [
             *named(lessons.CASES, "softmax"),
             *named(functional.CASES, "softmax-1", "softmin", "softmax as"),
@@ -45,18 +53,21 @@ REACHED: list[tuple[Reached, list[Case]]] = [
         ],
     ),
     (
-        ("log_softmax",),
+        with_gradient("log_softmax"),
         [*named(functional.CASES, "log_softmax-1", "log_softmax as"), *named(EXTREME, "log_softmax")],
     ),
     (
-        ("cross_entropy",),
+        with_gradient("cross_entropy"),
         named(lessons.CASES, *(f"cross-entropy {r}" for r in ("mean", "sum", "none")), "cross-entropy, smoothed"),
     ),
     (
-        ("normalize",),
+        with_gradient("normalize"),
         [*named(functional.CASES, "layer_norm", "rms_norm"), *named(EXTREME, "layer_norm, ", "rms_norm")],
     ),
-    (("seen_softmax", "softmax"), named(functional.CASES, *ATTENDED)),
+    (("seen_softmax", "softmax_gradient"), named(functional.CASES, *ATTENDED)),
+    ((*OF_COLUMNS, "lay_back"), [c for c in spatial.CASES if c.name in ("conv2d", "conv1d")]),
+    (("convolve", "input_gradient", "lay_back"), named(spatial.CASES, "conv2d, frozen weight")),
+    (("convolve", "weight_gradient"), named(spatial.CASES, "conv2d, frozen input")),
 ]
 CASES = [pytest.param(kernels, case, id=case.name) for kernels, cases in REACHED for case in cases]
 
@@ -69,12 +80,13 @@ def test_kernels_agree_with_pytorch(kernels: Reached, case: Case, reached: Count
     for seed in range(2):
         reached.clear()
         compare(first_order, seed, "float32")
-        forward, gradient = kernels[0], f"{kernels[-1]}_gradient"
-        assert {forward, gradient} <= set(reached)
+        assert set(kernels) <= set(reached)
 
 
 @pytest.mark.parametrize(
-    "case", [*lessons.CASES, *elementwise.ACTIVATION_CASES, *functional.CASES], ids=lambda case: case.name
+    "case",
+    [*lessons.CASES, *elementwise.ACTIVATION_CASES, *functional.CASES, *spatial.CASES],
+    ids=lambda case: case.name,
 )
 def test_all_agrees_while_the_kernels_are_on(case: Case, reached: Counter[str]) -> None:
     """Whatever the kernels leave to NumPy: other types, other axes, and gradients that have gradients."""
@@ -86,5 +98,5 @@ def test_every_kernel_is_compared() -> None:
     from tinytorch.fast import _kernels
 
     public = {name for name in vars(_kernels) if hasattr(vars(_kernels)[name], "py_func") and not name.startswith("_")}
-    compared = {name for kernels, _ in REACHED for name in (kernels[0], f"{kernels[-1]}_gradient")}
-    assert public == compared
+    compared = {name for kernels, _ in REACHED for name in kernels}
+    assert public | set(OF_COLUMNS) == compared | {"adam"}  # which test_optimizers.py compares

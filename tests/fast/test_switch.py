@@ -27,8 +27,8 @@ Methods = dict[tuple[str, str], Any]
 
 
 def methods() -> Methods:
-    """Return the methods of all classes that have a rule or are one, and the originals of those that are tracked."""
-    owners = {rule.owner for rule in RULES} | {rule.backward for rule in RULES}
+    """Return the methods of all classes that the switch may touch, and the originals of those that are tracked."""
+    owners = {rule.owner for rule in RULES} | {rule.backward for rule in RULES} | {row.owner for row in fast._rows()}
     found: Methods = {(owner.__name__, name): value for owner in owners for name, value in vars(owner).items()}
     for owner in owners:
         found.pop((owner.__name__, "_originals"), None)
@@ -184,6 +184,28 @@ def test_a_package_without_module_05_can_be_imported(repository: Path, course: C
         program = "import sys, tinytorch; print(tinytorch.Tensor([1.0]).tolist(), 'tinytorch.fast' in sys.modules)"
         said = python(program, tmp_path, PYTHONPATH=str(package.parent))
         assert (said.stdout, said.stderr) == ("[1.0] False\n", "")
+
+
+WITHOUT_LESSONS = """
+import tinytorch
+owners = {row.owner.__name__ for row in tinytorch.fast._rows()}
+print(tinytorch.fast.is_enabled(), sorted(owners & {"Adam", "Convolution"}))
+"""
+
+
+@needs_numba
+@pytest.mark.parametrize(
+    ("missing", "there"), [((), ["Adam", "Convolution"]), (("spatial",), ["Adam"]), (("spatial", "optimizers"), [])]
+)
+def test_kernels_of_lessons_that_are_not_there_yet_stay_away(
+    missing: tuple[str, ...], there: list[str], repository: Path, course: Course, tmp_path: Path
+) -> None:
+    package, names = tmp_path / "tinytorch", [module.name for module in course.written]
+    shutil.copytree(repository / "tinytorch", package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in names[names.index(missing[-1]) :] if missing else ():
+        (package / "core" / f"{name}.py").unlink()
+    said = python(WITHOUT_LESSONS, tmp_path, PYTHONPATH=str(tmp_path))
+    assert (said.stdout, said.stderr) == (f"True {there}\n", "")
 
 
 def test_switching_from_several_threads_leaves_one_state(switched: None) -> None:

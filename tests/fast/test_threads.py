@@ -37,6 +37,7 @@ def everything(seed: int) -> list[bytes]:
         return tinytorch.from_numpy(rng.standard_normal(shape).astype(np.float32)).requires_grad_()
 
     x, w, b, q = leaf(150, 37), leaf(37), leaf(37), leaf(3, 2, 11, 4)
+    images, kernels = leaf(3, 2, 9, 8), leaf(4, 2, 3, 3)
     classes = tinytorch.from_numpy(rng.integers(0, 37, 150))
     outs = [
         *(run(x) for run in (F.relu, F.sigmoid, F.silu, F.gelu)),
@@ -44,10 +45,12 @@ def everything(seed: int) -> list[bytes]:
         F.layer_norm(x, (37,), w, b),
         F.cross_entropy(x, classes),
         F.scaled_dot_product_attention(q, q, q, is_causal=True),
+        F.conv2d(images, kernels, padding=1),
     ]
     for out in outs:
         (out * out).sum().backward()
-    return [a.tobytes() for a in (*(out.detach().numpy() for out in outs), *(t.grad.numpy() for t in (x, w, b, q)))]
+    leaves = x, w, b, q, images, kernels
+    return [a.tobytes() for a in (*(out.detach().numpy() for out in outs), *(t.grad.numpy() for t in leaves))]
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])

@@ -387,3 +387,38 @@ def normalize_gradient(
             out[i, j] = rate * (grad[i, j] * weight[j] - along_1 - n * along_n)
             to_weight[j] += grad[i, j] * n
             to_bias[j] += grad[i, j]
+
+
+# A kernel for images.
+
+
+@_kernel
+def lay_back(columns: Array, planes: Array, start: int, width: int) -> None:
+    """Add row (i, j) of each plane's columns to the plane, from place ``start + i * width + j`` on."""
+    count, high, wide, length = columns.shape
+    for plane in range(count):
+        for i in range(high):
+            for j in range(wide):
+                place = start + i * width + j
+                for k in range(length):
+                    planes[plane, place + k] += columns[plane, i, j, k]
+
+
+# A kernel of optimizers.
+
+
+@_kernel
+def adam(
+    w: Array, grad: Array, mean: Array, square: Array, new1: Number, old2: Number, new2: Number, rate: Number,
+    root: Number, eps: Number,
+) -> None:  # fmt: skip
+    """Change `w` by ``rate * mean / (sqrt(square) * root + eps)``, with both means brought up to date.
+
+    Of a mean stays `old`, and `new` is taken of what comes; the difference of 1 and 0.999 loses digits in float32.
+    """
+    for i in range(w.size):
+        g = grad[i]
+        m = mean[i] + new1 * (g - mean[i])
+        s = square[i] * old2 + new2 * g * g
+        mean[i], square[i] = m, s
+        w[i] -= rate * m / (math.sqrt(s) * root + eps)
