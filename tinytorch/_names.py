@@ -73,6 +73,12 @@ BUILT_BY: dict[str, dict[str, str]] = {
         "adaptive_max_pool1d": "09_spatial",
         "adaptive_max_pool2d": "09_spatial",
     },
+    "tinytorch.nn.utils": {
+        "clip_grad_norm_": "07_training",
+        "clip_grad_value_": "07_training",
+        "get_total_norm": "07_training",
+        "clip_grads_with_norm_": "07_training",
+    },
     "tinytorch.optim": {
         "Optimizer": "06_optimizers",
         "SGD": "06_optimizers",
@@ -81,6 +87,18 @@ BUILT_BY: dict[str, dict[str, str]] = {
         "RMSprop": "06_optimizers",
         "Adagrad": "06_optimizers",
         "Adadelta": "06_optimizers",
+    },
+    "tinytorch.optim.lr_scheduler": {
+        "LRScheduler": "07_training",
+        "LambdaLR": "07_training",
+        "StepLR": "07_training",
+        "MultiStepLR": "07_training",
+        "ExponentialLR": "07_training",
+        "CosineAnnealingLR": "07_training",
+        "LinearLR": "07_training",
+        "SequentialLR": "07_training",
+        "OneCycleLR": "07_training",
+        "ReduceLROnPlateau": "07_training",
     },
     "tinytorch.utils.data": {
         "Dataset": "08_dataloader",
