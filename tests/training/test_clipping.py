@@ -27,7 +27,7 @@ NORM_TYPES = [1, 2, 2.0, 3, 0.5, -1, 0, math.inf, -math.inf]
 DTYPES = [np.float16, np.float32, np.float64]
 BITS: dict[Any, Any] = {np.float16: 16, np.float32: 32, np.float64: 64}
 RTOL = {np.float16: 4e-3, np.float32: 1e-5, np.float64: 1e-9}
-some_examples = settings(max_examples=60, deadline=None)
+some_examples = settings(max_examples=40, deadline=None)
 
 
 def with_gradients(lib: Any, arrays: list[Array]) -> list[Any]:
@@ -70,7 +70,7 @@ def gradients(
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("norm_type", NORM_TYPES)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_norms_of_every_type(norm_type: float, dtype: Any, data: st.DataObject) -> None:
     empty = norm_type not in (math.inf, -math.inf, -1)  # of which PyTorch says nothing for an array without elements
     # In float16 PyTorch's 1e-6 is 0, and 0 / 0 is nan.
@@ -87,12 +87,12 @@ def test_gradients_of_several_dtypes(data: st.DataObject, norm_type: float) -> N
 
 
 @pytest.mark.parametrize("norm_type", NORM_TYPES)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("max_norm", [0.0, 1.0, math.inf])
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_gradients_that_are_not_finite(norm_type: float, value: float, max_norm: float, dtype: Any) -> None:
-    arrays = [np.array([1.0, value, -2.0], dtype), np.array(3.0, dtype)]
-    compare(arrays, RTOL[dtype], lambda lib, params: lib.clip_grad_norm_(params, max_norm, norm_type))
+def test_gradients_that_are_not_finite(norm_type: float, max_norm: float) -> None:
+    for dtype in DTYPES:
+        for value in (math.nan, math.inf, -math.inf):
+            arrays = [np.array([1.0, value, -2.0], dtype), np.array(3.0, dtype)]
+            compare(arrays, RTOL[dtype], lambda lib, params: lib.clip_grad_norm_(params, max_norm, norm_type))
 
 
 @pytest.mark.parametrize("norm_type", NORM_TYPES)
