@@ -266,6 +266,24 @@ def test_one_cycle_with_its_own_settings(rule: str, defaults: dict[str, Any], st
         assert mine.get("betas", (0, 0))[1] == its.get("betas", (0, 0))[1]
 
 
+def test_a_cycle_goes_on_from_a_step() -> None:
+    """A second scheduler on the same optimizer, with `last_epoch`, sets nothing back."""
+    seen = []
+    for side in both([1.0], momentum=0.9):
+        first = side.schedules.OneCycleLR(side.optimizer, 2.0, 10)
+        side.use()
+        for _ in range(4):
+            first.step()
+        rows = [side.row()]
+
+        def second(lib: Any, optimizer: Any) -> Any:
+            return lib.OneCycleLR(optimizer, 7.0, 10, last_epoch=3)
+
+        seen.append(rows + course(side, second, 5))
+    agree(*seen)
+    assert seen[0][0] == seen[0][1]
+
+
 def test_a_cycle_within_a_sequence() -> None:
     def make(lib: Any, optimizer: Any) -> Any:
         cycle = lib.OneCycleLR(optimizer, 2.0, 10)
