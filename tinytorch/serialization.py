@@ -15,11 +15,10 @@ import numpy as np
 from tinytorch._devices import check_device
 from tinytorch.core.layers import Module
 from tinytorch.core.tensor import Array, Tensor, from_numpy
-from tinytorch.core.training import load_arrays, load_state, save_state
+from tinytorch.core.training import STATE, load_arrays, load_state, save_state
 
 Place = str | os.PathLike[str] | IO[bytes]
 
-_STATE = "tinytorch.state"  # the key of the metadata under which `save_state` writes what is around the arrays
 _ALONE = "$object"  # the key of an object that is no dict: a state is one
 _PROTOCOLS = b"\x02\x03\x04\x05"  # of pickles
 _IN_PYTORCH = (
@@ -122,7 +121,7 @@ def _loaded(path: Path, name: str) -> Any:
     if reason := _other_format(path):
         raise ValueError(f"load: {name} {reason}")
     arrays, metadata = load_arrays(path)
-    if _STATE not in metadata:
+    if STATE not in metadata:
         return {key: _tensor(array) for key, array in arrays.items()}
     state = _with_tensors(load_state(path))
     return state[_ALONE] if state.keys() == {_ALONE} else state

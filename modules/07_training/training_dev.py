@@ -2657,6 +2657,9 @@ This cell is given.
 
 # %% tags=["save_state"]
 #| export
+STATE = "tinytorch.state"  # the name of the tree in the metadata
+
+
 def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write a tree of dicts, lists, tuples, plain values, arrays and tensors into a file, atomically.
 
@@ -2674,7 +2677,7 @@ def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     tree = _packed(state, "", arrays)
-    save_arrays(path, arrays, {"tinytorch.state": json.dumps(tree)})
+    save_arrays(path, arrays, {STATE: json.dumps(tree)})
 
 
 def _packed(value: Any, path: str, arrays: dict[str, Array]) -> Any:
@@ -2716,13 +2719,13 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file is not whole, or not of `save_state`.
     """
     arrays, metadata = load_arrays(path)
-    if "tinytorch.state" not in metadata:
+    if STATE not in metadata:
         raise ValueError(
-            f"{os.fspath(path)} is a file of arrays, but not a checkpoint: its metadata has no 'tinytorch.state'. "
+            f"{os.fspath(path)} is a file of arrays, but not a checkpoint: its metadata has no {STATE!r}. "
             "load_arrays reads it."
         )
     try:
-        state = _unpacked(json.loads(metadata["tinytorch.state"]), arrays)
+        state = _unpacked(json.loads(metadata[STATE]), arrays)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{os.fspath(path)} is damaged: its state cannot be read ({error}).") from error
     if not isinstance(state, dict):
@@ -2960,7 +2963,7 @@ class Trainer(Trainer):
             return iter(self.loader)
         ### BEGIN SOLUTION
         set_random_state(self.loaders, self._epoch_began)
-        batches = iter(self.loader)
+        batches: Iterator[Any] = iter(self.loader)
         for done in range(self.batch):
             try:
                 next(batches)

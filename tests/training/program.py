@@ -99,7 +99,7 @@ def count_bytes(countdown: Countdown) -> None:
     """Let files of the training be written byte by byte, as far as the countdown goes."""
 
     def opened(path: Any, mode: str = "r") -> Any:
-        file = builtins.open(path, mode, buffering=0) if "w" in mode else builtins.open(path, mode)
+        file = builtins.open(path, mode, **({"buffering": 0} if "w" in mode else {}))  # noqa: SIM115 - closed by its user
         if "w" not in mode:
             return file
 

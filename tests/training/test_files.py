@@ -109,7 +109,7 @@ def read_or_refuse(path: Path, content: bytes) -> None:
 def test_a_file_that_is_cut_off_anywhere(path: Path, checkpoint: bytes) -> None:
     for length in range(len(checkpoint)):
         path.write_bytes(checkpoint[:length])
-        with pytest.raises(ValueError, match="some.safetensors cannot be read as a file of arrays"):
+        with pytest.raises(ValueError, match=r"some\.safetensors cannot be read as a file of arrays"):
             load_arrays(path)
 
 

@@ -632,7 +632,8 @@ def _check_kernels(name: str, dims: int, input: Tensor, x: Tensor, weight: Any, 
         raise ValueError(
             f"{name}() with a weight of shape {weight.shape}"
             + (f" and groups={groups}" if groups > 1 else "")
-            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape {input.shape} has {x.shape[1]}.{advice}"
+            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape {input.shape} "
+            f"has {x.shape[1]}.{advice}"
         )
     if bias is not None and bias.shape != (kernels,):
         raise ValueError(f"{name}(): bias has shape {bias.shape}, but needs {(kernels,)}, one for each kernel.")

@@ -25,6 +25,7 @@ __all__ = [
     "DTYPES",
     "MAX_HEADER",
     "NEARLY_ZERO",
+    "STATE",
     "Averages",
     "CSVLog",
     "Callback",
@@ -1499,7 +1500,7 @@ class Trainer:
             self._epoch_began = random_state(self.loaders)
             return iter(self.loader)
         set_random_state(self.loaders, self._epoch_began)
-        batches = iter(self.loader)
+        batches: Iterator[Any] = iter(self.loader)
         for done in range(self.batch):
             try:
                 next(batches)
@@ -1886,6 +1887,9 @@ def _read_array(file: BinaryIO, name: str, entry: Entry, start: int) -> Array:
         raise ValueError(f"{name!r} has a shape that no array can have here: {_short(list(entry.shape))}.") from None
 
 
+STATE = "tinytorch.state"  # the name of the tree in the metadata
+
+
 def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """Write a tree of dicts, lists, tuples, plain values, arrays and tensors into a file, atomically.
 
@@ -1903,7 +1907,7 @@ def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
     """
     arrays: dict[str, Array] = {}
     tree = _packed(state, "", arrays)
-    save_arrays(path, arrays, {"tinytorch.state": json.dumps(tree)})
+    save_arrays(path, arrays, {STATE: json.dumps(tree)})
 
 
 def _packed(value: Any, path: str, arrays: dict[str, Array]) -> Any:
@@ -1945,13 +1949,13 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file is not whole, or not of `save_state`.
     """
     arrays, metadata = load_arrays(path)
-    if "tinytorch.state" not in metadata:
+    if STATE not in metadata:
         raise ValueError(
-            f"{os.fspath(path)} is a file of arrays, but not a checkpoint: its metadata has no 'tinytorch.state'. "
+            f"{os.fspath(path)} is a file of arrays, but not a checkpoint: its metadata has no {STATE!r}. "
             "load_arrays reads it."
         )
     try:
-        state = _unpacked(json.loads(metadata["tinytorch.state"]), arrays)
+        state = _unpacked(json.loads(metadata[STATE]), arrays)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{os.fspath(path)} is damaged: its state cannot be read ({error}).") from error
     if not isinstance(state, dict):
