@@ -103,6 +103,14 @@ def test_a_view_is_convolved_as_its_copy() -> None:
         np.testing.assert_allclose(function(x).data, function(copy).data, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # the product with it is not finite
+def test_an_infinite_weight_reaches_no_further_than_its_windows() -> None:
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((1, 1, 5, 5)), rng.random((1, 1, 2, 3))
+    weight[0, 0, 1, 0] = np.inf
+    same_results(lambda lib, x, w: lib.nn.functional.conv2d(x, w)[..., 1:3, 1:2], [x, weight], 1e-12)
+
+
 @pytest.mark.parametrize(
     "function", ["conv2d", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d"]
 )

@@ -322,7 +322,8 @@ def input_gradient(
     plan = Plan.of(shape, grid)
     down, across = plan.places
     high, wide = grid.bordered(size)
-    long = wide if grid.stride == (1, 1) else across  # how many windows begin in a row, those of 0 included
+    in_line = grid.stride == (1, 1) and bool(np.isfinite(weight).all())  # 0 times infinity would be nan
+    long = wide if in_line else across  # how many windows begin in a row, those of 0 included
     out = np.empty(shape, grad_output.dtype)
     for some in plan.images:
         images = np.zeros((some.stop - some.start, shape[1], high + 1, wide), kernels.dtype)  # windows of 0 end below
@@ -632,8 +633,8 @@ def _check_kernels(name: str, dims: int, input: Tensor, x: Tensor, weight: Any, 
         raise ValueError(
             f"{name}() with a weight of shape {weight.shape}"
             + (f" and groups={groups}" if groups > 1 else "")
-            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape {input.shape} "
-            f"has {x.shape[1]}.{advice}"
+            + f" takes {channels * groups} channel{'s' * (channels * groups > 1)}, but the input of shape "
+            f"{input.shape} has {x.shape[1]}.{advice}"
         )
     if bias is not None and bias.shape != (kernels,):
         raise ValueError(f"{name}(): bias has shape {bias.shape}, but needs {(kernels,)}, one for each kernel.")

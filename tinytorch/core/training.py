@@ -1264,7 +1264,8 @@ class Trainer:
     step
         How many batches are done in all.
     row
-        What is known of the running epoch, or of the last one: its number counted from 1, the means so far, the rate.
+        What is known of the running epoch, or of the last one: its number counted from 1, the means so far, the rate
+        (where it changes at every step, that of the next one).
     history
         The rows of the epochs that are done.
     stop
