@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinytorch.core.autograd import ENHANCED, ToBackward, tracked
 from tinytorch.core.tensor import Tensor
 
@@ -136,7 +134,7 @@ def _to_anywhere(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
             If the dtype is not a type of numbers.
         """
         dtype = destination(args, dtype, device, "to()")
-        if dtype is None or np.dtype(dtype) == self.dtype:
+        if dtype is None or self.dtype == dtype:
             return self.clone() if copy else self  # type: ignore[attr-defined]
         return convert(self, dtype)
 

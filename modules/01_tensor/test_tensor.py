@@ -1055,14 +1055,13 @@ def test_types_change(change, dtype):
     assert changed.tolist() == np.array(TABLE).astype(dtype).tolist()
 
 
-def test_to_the_same_type_is_another_tensor_on_the_same_memory():
+def test_to_the_same_type_shares_the_memory():
     t = table()
-    assert t.to(np.float32) is not t
     assert np.shares_memory(t.to(np.float32).data, t.data)
     assert from_numpy(np.array([2.9, -2.9])).long().tolist() == [2, -2]
 
 
-@pytest.mark.parametrize("dtype", [None, "cpu", str, np.complex64])
+@pytest.mark.parametrize("dtype", ["number", str, np.complex64])
 def test_to_refuses_what_is_no_type_of_numbers(dtype):
     with pytest.raises(TypeError, match=rf"cannot have the type {dtype!r}.*Use np\.float32"):
         table().to(dtype)

@@ -1693,13 +1693,13 @@ def test_unit_means_are_weighted_by_the_sizes_of_their_batches() -> None:
 
 
 # %% [markdown]
-"""
+r"""
 ## What others may do: callbacks
 A training run is watched, logged, saved and stopped. None of this belongs into the loop. So the loop calls, at five
 moments, everybody who wants to be called:
 
     on_train_begin
-      on_epoch_begin            \\
+      on_epoch_begin            \
         on_batch_end  ...        |  for each epoch
       on_epoch_end              /
     on_train_end                   not after an exception
@@ -2165,7 +2165,7 @@ def test_unit_measuring_is_repeatable_and_changes_nothing() -> None:
 
 
 # %% [markdown]
-r"""
+"""
 ## A file of weights
 A training of a week must survive the night in which the machine is restarted. So the weights go into a file. Which?
 
@@ -2202,7 +2202,7 @@ def test_unit_loading_a_pickle_runs_code() -> None:
 
 
 # %% [markdown]
-r"""
+"""
 Weights are arrays with names, so a file needs no more than that. The format **safetensors** is this: how long the
 header is (8 bytes), the header (JSON), and then the numbers, one array after the other. `{"w": [1.0, -2.0]}` is 72
 bytes:

@@ -120,7 +120,7 @@ def openings(text: str) -> list[str]:
 
 def changed_lines(before: str, after: str) -> list[str]:
     """Return the lines that were taken out of a text or put into it."""
-    lines = difflib.unified_diff(before.split("\n"), after.split("\n"), n=0, lineterm="")
+    lines = difflib.unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), n=0)
     return [found for found in itertools.islice(lines, 2, None) if not found.startswith("@@")]
 
 
@@ -199,8 +199,8 @@ def test_in_a_real_lesson_an_edit_is_a_small_diff(module: Module, line_end: str)
         twin["source"] = [*twin["source"][:-1], twin["source"][-1] + "  # mine"]
         last = cell["source"][-1]
         assert changed_lines(text, taken_back(text, edited)) == [
-            f"-{last}{line_end[:-1]}",
-            f"+{last}  # mine{line_end[:-1]}",
+            f"-{last}{line_end}",
+            f"+{last}  # mine{line_end}",
         ]
     moved = copy.deepcopy(notebook)
     moved["cells"].insert(3, moved["cells"].pop(40))

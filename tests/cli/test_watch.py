@@ -288,10 +288,32 @@ def test_a_lesson_that_is_not_there_at_the_start(learner: Learner) -> None:
     learner.path("numbers").unlink()
     with Watching(learner) as loop:
         loop.until("Not tested: modules/01_numbers/numbers_dev.py is missing.")
-        loop.type("hsgx")
+        loop.type("h")
+        loop.until("there is no hint to give.")
+        loop.type("s")
+        loop.until("there is nothing to skip to.")
+        loop.type("x")
+        loop.until("there is nothing to reset.")
+        loop.type("g")
+        loop.until("Press a key to go back to the loop.")
         loop.type("\x1b")
         learner.write("numbers", text)
         loop.until("double is not written yet.")
+
+
+def test_a_lesson_that_goes_away_while_an_exercise_is_chosen(learner: Learner) -> None:
+    text = learner.read("numbers")
+    with Watching(learner) as loop:
+        loop.answer(1)
+        loop.type("s")
+        loop.until("Escape goes back.")
+        learner.path("numbers").unlink()
+        loop.type("no")
+        loop.until("Skip to: no")
+        loop.type("\r")
+        loop.until("No exercise is called 'no'.")
+        learner.write("numbers", text)
+        loop.until("Saved: nothing that is tested has changed.")
 
 
 def test_a_suite_that_is_broken_or_missing(learner: Learner) -> None:

@@ -50,6 +50,7 @@ DERIVING = (tinytorch.autograd, tinytorch.autograd.functional, tinytorch.func)
 NOT_OPERATIONS = {
     *("backward", "zero_grad", "retain_grad", "register_hook", "requires_grad_", "detach", "detach_", "numpy", "item"),
     *("tolist", "disable_autograd", "enable_autograd", "is_grad_enabled", "manual_seed"),
+    *("save", "load"),
     *("explain_grad", "graph", "memory", "record_lines"),
 }
 

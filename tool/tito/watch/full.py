@@ -117,6 +117,9 @@ class Full:
         loop.test(again=True, everything=True)
 
     def _skip(self, loop: Loop) -> None:
+        if not loop.names:
+            loop.note("The lesson could not be read yet, so there is nothing to skip to.")
+            return
         self.typed = ""
         self._draw(loop)
 
@@ -182,10 +185,10 @@ class Full:
         """Show something where it stays in the scrollback; go back at a key or a save."""
         with self.terminal.away():
             show()
-            say()
-            say("Press a key to go back to the loop.", "dim")
-            sys.stdout.flush()
             with self.terminal.single_keys():
+                say()
+                say("Press a key to go back to the loop.", "dim")
+                sys.stdout.flush()
                 while True:
                     event = loop.inbox.get()
                     if isinstance(event, Key):
@@ -265,14 +268,13 @@ def _paragraphs(said: str) -> list[Text]:
 
 def _choices(loop: Loop, typed: str) -> list[Text]:
     """List the exercises, those first whose names go with what was typed."""
-    lesson = loop.here.lesson()
     lines = [Text("Type the number or the name of an exercise, then Enter; Escape goes back."), Text()]
     wrong = loop.failure.exercises if loop.failure and loop.failure.kind != "stub" else ()
     found = False
-    for number, name in enumerate(lesson.names, 1):
+    for number, name in enumerate(loop.names, 1):
         if typed and not (name.startswith(typed) or str(number).startswith(typed) or typed in name):
             continue
-        how = "to write" if name in lesson.open else "not right yet" if name in wrong else "written"
+        how = "to write" if name in loop.left else "not right yet" if name in wrong else "written"
         here = "  (here)" if name == loop.exercise else ""
         found = True
         lines.append(Text(f"{number:3} {name}  {how}{here}", "bold" if here else ""))
@@ -281,7 +283,7 @@ def _choices(loop: Loop, typed: str) -> list[Text]:
 
 def _chosen(loop: Loop, typed: str) -> str | None:
     """Return the exercise that was typed: by its number, its name, or the beginning of one name."""
-    names = loop.here.lesson().names
+    names = loop.names
     if typed.isdecimal() and 1 <= int(typed) <= len(names):
         return names[int(typed) - 1]
     if typed in names:
@@ -291,5 +293,5 @@ def _chosen(loop: Loop, typed: str) -> str | None:
 
 
 def _unknown(loop: Loop, typed: str) -> str:
-    close = get_close_matches(typed, loop.here.lesson().names, n=1)
+    close = get_close_matches(typed, loop.names, n=1)
     return f"No exercise is called {typed!r}." + (f" Did you mean {close[0]}?" if close else "")

@@ -137,6 +137,11 @@ class Loop:
         return self._lesson.text if self._lesson else ""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The exercises of the lesson, as it was read last."""
+        return tuple(self._lesson.names) if self._lesson else ()
+
+    @property
     def left(self) -> list[str]:
         """The exercises that hold a stub."""
         return list(self._lesson.open) if self._lesson else []
