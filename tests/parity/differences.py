@@ -6,16 +6,20 @@ fails.
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import tinytorch
 from tinytorch.core.autograd import ForgottenZeroGradWarning, NotDifferentiableError
+from tinytorch.core.optimizers import StaleGradientWarning
 
 from .harness import torch
 
@@ -659,3 +663,108 @@ def truth_values() -> None:
         refuses(lambda call=call: call(torch), RuntimeError)
     assert torch.pow(torch.tensor([True]), True).item()
     refuses(lambda: tinytorch.pow(tinytorch.tensor([True]), True), TypeError)
+
+
+@difference(
+    "Optimizer.step",
+    theirs="a second `step()` takes the gradients of the first once more, and says nothing",
+    ours="does so too, and warns once: no `backward()` came in between",
+    why="a forgotten `backward()` trains on what is over",
+)
+def a_step_on_old_gradients_is_noticed() -> None:
+    for lib in (tinytorch, torch):
+        x = leaf(lib, 2.0)
+        optimizer = lib.optim.SGD([x], lr=0.1)
+        (x * x).backward()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            optimizer.step()
+            optimizer.step()
+        assert x.item() == pytest.approx(1.2)
+        assert [w.category for w in caught] == ([StaleGradientWarning] if lib is tinytorch else [])
+
+
+@difference(
+    *("clip_grad_norm_", "clip_grad_value_"),
+    theirs="a negative limit turns the gradients around, or makes all of them the same",
+    ours="an error",
+    why="the network would climb",
+)
+def a_negative_limit() -> None:
+    for name, turned in (("clip_grad_norm_", -0.5), ("clip_grad_value_", -1.0)):
+        x = {lib: leaf(lib, 2.0) for lib in (tinytorch, torch)}
+        for lib in x:
+            (x[lib] * 3).backward()
+        getattr(torch.nn.utils, name)(x[torch], -1.0 if turned == -1.0 else -0.5)
+        assert x[torch].grad.item() == pytest.approx(turned)
+        refuses(lambda name=name, ours=x[tinytorch]: getattr(tinytorch.nn.utils, name)(ours, -1.0), ValueError)
+
+
+@difference(
+    "clip_grad_norm_",
+    theirs="the norm is computed in the gradients' type: of float32 beyond 1e19 it is infinite, and all become 0",
+    ours="it is computed in float64, and the gradients are scaled",
+    why="gradients are right or there is an error",
+)
+def a_norm_beyond_float32() -> None:
+    for lib, kept in ((tinytorch, 1.0), (torch, 0.0)):
+        x = leaf(lib, 2.0, 2.0, dtype="float32")
+        x.grad = lib.tensor([3e25, 4e25])
+        lib.nn.utils.clip_grad_norm_(x, 5.0)
+        assert x.grad.tolist() == pytest.approx([3 * kept, 4 * kept])
+
+
+@difference(
+    "OneCycleLR",
+    theirs="one step beyond the last begins to climb again; the next is an error",
+    ours="stays at the last rate for one step; the next is an error",
+    why="the last `step()` of a loop is that one, and nobody means to climb",
+)
+def a_cycle_that_is_over() -> None:
+    for lib, climbs in ((tinytorch, False), (torch, True)):
+        x = leaf(lib, 2.0)
+        (x * 3).backward()
+        optimizer = lib.optim.SGD([x], lr=0.1)
+        schedule = lib.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=3)
+        optimizer.step()
+        rates = []
+        for _ in range(3):
+            schedule.step()
+            rates += schedule.get_last_lr()
+        assert (rates[2] > rates[1]) is climbs
+        refuses(schedule.step, ValueError)
+
+
+@difference(
+    "DataLoader",
+    theirs="a dataset that raises `StopIteration` for a sample ends the epoch, and nobody is told",
+    ours="an error, which names the cause",
+    why="a bug in the data would make epochs short",
+)
+def a_sample_that_stops_the_iteration() -> None:
+    class Broken:
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, index: int) -> float:
+            if index == 1:
+                raise StopIteration
+            return float(index)
+
+    assert len(list(torch.utils.data.DataLoader(Broken()))) == 1
+    refuses(lambda: list(tinytorch.utils.data.DataLoader(Broken())), RuntimeError)
+
+
+@difference(
+    *("save", "load"),
+    theirs="a file is a pickle in an archive",
+    ours="a safetensors file, which other libraries read; what `torch.save` wrote is refused",
+    why="who loads a pickle runs the code of whoever wrote it",
+)
+def files_hold_no_code() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights"
+        tinytorch.save({"w": tinytorch.tensor([1.0, 2.0])}, path)
+        assert load_file(path)["w"].tolist() == [1.0, 2.0]
+        torch.save({"w": torch.tensor([1.0, 2.0])}, path)
+        refuses(lambda: tinytorch.load(path), ValueError)

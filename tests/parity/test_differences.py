@@ -7,10 +7,11 @@ import pytest
 from .differences import DIFFERENCES, Difference
 from .watching import called_by, operations
 
-# What entries are about that is no operation: features of the tensor and of the package.
+# What entries are about that is no operation: features of the tensor and of the package, and what trains.
 FEATURES = {
     *("Tensor", "backward", "manual_seed", "no_grad"),
     *("t.data", "t.dtype", "t.grad", "t.shape", "t.size", "t[index]", "float(t)", "np.sin(t)"),
+    *("DataLoader", "OneCycleLR", "Optimizer.step", "clip_grad_norm_", "clip_grad_value_", "save", "load"),
 }
 
 
