@@ -12,8 +12,8 @@ import pytest
 from tinytorch import fast
 from tinytorch.fast import _optimizers, _replacements, _spatial, _threads
 
-# What stands in for a method without being a kernel itself: long columns, and NumPy's own products of matrices.
-OF_COLUMNS = ("convolve", "weight_gradient", "input_gradient")
+# What stands in for the methods of a convolution; two of them share a kernel.
+OF_WINDOWS = ("convolve", "weight_gradient", "input_gradient")
 
 
 class Counting:
@@ -59,8 +59,8 @@ def reached(monkeypatch: pytest.MonkeyPatch, switched: None) -> Counter[str]:
     monkeypatch.setattr(_replacements, "LARGE", 1)
     monkeypatch.setattr(_replacements, "SUMMED_ROWS", 2)
     monkeypatch.setattr(_optimizers, "LARGE", 1)
-    monkeypatch.setattr(_spatial, "MANY", 1)
-    for name in OF_COLUMNS:
+    monkeypatch.setattr(_spatial, "FULL", 0)
+    for name in OF_WINDOWS:
         monkeypatch.setattr(_spatial, name, counting.counted(name, getattr(_spatial, name)))
     monkeypatch.setattr(_threads, "PART", 4)
     fast.enable()

@@ -16,7 +16,7 @@ from tests.parity import test_lessons as lessons
 from tests.parity import test_spatial as spatial
 from tests.parity.harness import Case, compare
 
-from .conftest import OF_COLUMNS
+from .conftest import OF_WINDOWS
 
 Reached = tuple[str, ...]
 
@@ -65,8 +65,8 @@ REACHED: list[tuple[Reached, list[Case]]] = [
         [*named(functional.CASES, "layer_norm", "rms_norm"), *named(EXTREME, "layer_norm, ", "rms_norm")],
     ),
     (("seen_softmax", "softmax_gradient"), named(functional.CASES, *ATTENDED)),
-    ((*OF_COLUMNS, "lay_back"), [c for c in spatial.CASES if c.name in ("conv2d", "conv1d")]),
-    (("convolve", "input_gradient", "lay_back"), named(spatial.CASES, "conv2d, frozen weight")),
+    ((*OF_WINDOWS, "correlate", "correlate_gradients"), [c for c in spatial.CASES if c.name in ("conv2d", "conv1d")]),
+    (("convolve", "input_gradient", "correlate"), named(spatial.CASES, "conv2d, frozen weight")),
     (("convolve", "weight_gradient"), named(spatial.CASES, "conv2d, frozen input")),
 ]
 CASES = [pytest.param(kernels, case, id=case.name) for kernels, cases in REACHED for case in cases]
@@ -99,4 +99,4 @@ def test_every_kernel_is_compared() -> None:
 
     public = {name for name in vars(_kernels) if hasattr(vars(_kernels)[name], "py_func") and not name.startswith("_")}
     compared = {name for kernels, _ in REACHED for name in kernels}
-    assert public | set(OF_COLUMNS) == compared | {"adam"}  # which test_optimizers.py compares
+    assert public | set(OF_WINDOWS) == compared | {"adam"}  # which test_optimizers.py compares

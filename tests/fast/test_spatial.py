@@ -1,4 +1,4 @@
-"""Convolution with long columns, beside PyTorch and beside NumPy; and what is left to NumPy."""
+"""Compiled convolution, beside PyTorch and beside NumPy; and what is left to NumPy."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.spatial.test_against_pytorch import same_results
 from tinytorch import fast
 from tinytorch.core.autograd import ChangedInPlaceError, GradientShapeError, GraphReleasedError
 from tinytorch.core.spatial import Convolution, Grid
-from tinytorch.fast import _spatial
+from tinytorch.fast import _spatial, _threads
 from tinytorch.nn import functional as F  # noqa: N812
 
-from .conftest import OF_COLUMNS
+from .conftest import OF_WINDOWS
 from .test_kernels import agree
 
-MANY, LARGE = _spatial.MANY, _spatial._replacements.LARGE  # before a fixture changes them
+FULL, LARGE = _spatial.FULL, _spatial._replacements.LARGE  # before a fixture changes them
 Array = np.ndarray[Any, Any]
 
 # The fixture stands for all examples of a test: they only add to its count.
@@ -52,9 +52,9 @@ class Example:
         few = st.integers(1, 3)
         pair = st.tuples(few, few)
         self.kernel = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
-        other = set() if plain else draw(st.sets(st.sampled_from(["stride", "dilation", "groups"]), min_size=1))
+        other = set() if plain else draw(st.sets(st.sampled_from(["stride", "groups"]), min_size=1))
         self.stride = draw(pair) if "stride" in other else (1, 1)
-        self.dilation = draw(pair) if "dilation" in other else (1, 1)
+        self.dilation = draw(pair)
         self.groups = draw(few) if "groups" in other else 1
         self.padding = draw(st.tuples(st.integers(0, 3), st.integers(0, 3)))
         reach = [(k - 1) * d + 1 for k, d in zip(self.kernel, self.dilation, strict=True)]
@@ -74,14 +74,8 @@ class Example:
 
     @property
     def plain(self) -> bool:
-        """Whether this is what the long columns are made for."""
-        return self.stride == self.dilation == (1, 1) and self.groups == 1
-
-    @property
-    def pays(self) -> bool:
-        """Whether at least half of the windows do not run over."""
-        width = self.arrays[0].shape[3] + 2 * self.padding[1]
-        return 2 * (width - self.kernel[1] + 1) >= width
+        """Whether this is what the kernels are made for."""
+        return self.stride == (1, 1) and self.groups == 1 and self.kernel != (1, 1)
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -90,32 +84,36 @@ class Example:
 def test_convolutions_agree(
     plain: bool, data: st.DataObject, reached: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With PyTorch and with NumPy: values and gradients, in blocks of one row, of some rows, and of several images."""
+    """With PyTorch and with NumPy: values and gradients, of images one by one and of several together."""
     example = Example(data.draw, plain)
-    monkeypatch.setattr(_spatial, "ROOM", data.draw(st.sampled_from([1, 200, 1000, 1 << 20])))
+    monkeypatch.setattr(_spatial, "SHORT", data.draw(st.sampled_from([1, 50, 200])))
+    monkeypatch.setattr(_threads, "PART", data.draw(st.sampled_from([1, 1 << 18])))
     reached.clear()
     fast.enable()
     same_results(example.call, example.arrays, 2e-4)
-    assert [bool(reached[name]) for name in OF_COLUMNS] == [
-        example.plain and example.pays,
-        example.plain and example.pays,
-        example.plain,
-    ]
+    assert [bool(reached[name]) for name in OF_WINDOWS] == [example.plain] * 3
     agree(lambda *tensors: example.call(tinytorch, *tensors), example.arrays, size=10)
 
 
-def test_blocks_that_are_chosen_agree(reached: Counter[str]) -> None:
-    """Several images in a block, and several blocks in an image, with the room that there is."""
-    for shape, kernels in [((70, 8, 12, 11), 5), ((2, 40, 40, 60), 7), ((3, 2, 300, 500), 4)]:
-        x, weight, bias = numbers(*shape), numbers(kernels, shape[1], 3, 3, seed=1), numbers(kernels, seed=2)
-        run = lambda *tensors: F.conv2d(*tensors, padding=1)  # noqa: E731
-        grad = numbers(shape[0], kernels, *shape[2:], seed=3)
-        agree(run, [x, weight, bias], grad, size=1e3)
-        windows = _spatial.Windows(Grid((3, 3), before=(1, 1), after=(1, 1)), shape[1], shape[2:])
-        images, rows = windows.blocks(shape[0])
-        assert len(images) > 1
-        assert (images[0].stop > 1) == (len(rows) == 1)
-    assert all(reached[name] == 3 for name in OF_COLUMNS)
+@pytest.mark.parametrize(
+    "shape", [(70, 8, 12, 11), (2, 40, 40, 60), (3, 2, 300, 500), (1, 2, 3, 2100), (2, 2, 2100, 3)]
+)
+def test_images_large_and_small_agree(shape: tuple[int, ...], reached: Counter[str]) -> None:
+    """Several make one long row, which is worked on at once; or the long row of one is worked on in parts."""
+    x, weight, bias = numbers(*shape), numbers(7, shape[1], 3, 3, seed=1), numbers(7, seed=2)
+    grad = numbers(shape[0], 7, *shape[2:], seed=3)
+    agree(lambda *tensors: F.conv2d(*tensors, padding=1), [x, weight, bias], grad, size=1e3)
+    assert all(reached[name] == 1 for name in OF_WINDOWS)
+
+
+def test_fewer_images_than_before_in_a_row_leave_nothing_of_those(
+    monkeypatch: pytest.MonkeyPatch, reached: Counter[str]
+) -> None:
+    """The third image stands alone where two stood, and the long rows are rounded up beyond its end."""
+    monkeypatch.setattr(_spatial, "SHORT", 50)
+    monkeypatch.setattr(_threads, "PART", 1 << 18)
+    agree(F.conv2d, [numbers(3, 2, 4, 6), numbers(3, 2, 1, 2, seed=1)], size=10)
+    assert reached["correlate_gradients"] == 1
 
 
 def test_an_axis_of_one_element_may_have_any_stride(reached: Counter[str]) -> None:
@@ -199,20 +197,24 @@ def test_arrays_that_do_not_belong_together_raise_the_errors_that_they_always_di
 
 
 def test_few_windows_or_little_work_are_left_to_numpy(monkeypatch: pytest.MonkeyPatch, reached: Counter[str]) -> None:
-    monkeypatch.setattr(_spatial, "MANY", MANY)
+    monkeypatch.setattr(_spatial, "FULL", FULL)
     fast.enable()
 
-    def answered(*shape: int) -> list[str]:
+    def answered(*shape: int, kernel: int = 3, padding: int = 0) -> list[str]:
         reached.clear()
         x = tinytorch.from_numpy(numbers(*shape)).requires_grad_()
-        F.conv2d(x, tinytorch.ones(2, shape[1], 3, 3, requires_grad=True), padding=1).sum().backward()
-        return [name for name in OF_COLUMNS if reached[name]]
+        F.conv2d(
+            x, tinytorch.ones(shape[1], shape[1], kernel, kernel, requires_grad=True), padding=padding
+        ).sum().backward()
+        return [name for name in OF_WINDOWS if reached[name]]
 
-    assert answered(2, 3, 4, MANY // 4) == list(OF_COLUMNS)
-    assert answered(2, 3, 4, MANY // 4 - 1) == ["input_gradient"]
+    # Of 7 * 7 places 5 * 5 have windows, of 6 * 6 less than half; of 9 * 9 and 8 * 8 with a border, 7 * 7 and 6 * 6.
+    assert answered(2, 3, 7, 7) == list(OF_WINDOWS)
+    assert answered(2, 3, 6, 6) == ["input_gradient"]
+    assert answered(2, 3, 7, 7, kernel=1) == []
     monkeypatch.setattr(_spatial._replacements, "LARGE", LARGE)
-    assert answered(1, 1, 8, LARGE // 72 - 2) == []  # 8 rows of windows, 9 elements each, 2 of border
-    assert answered(1, 1, 8, LARGE // 72 - 1) == list(OF_COLUMNS)
+    assert answered(1, 1, 8, LARGE // 90 - 2, padding=1) == []  # 9 elements in each of 10 rows, with a border of 2
+    assert answered(1, 1, 8, LARGE // 90 - 1, padding=1) == list(OF_WINDOWS)
 
 
 def test_gradients_of_gradients(reached: Counter[str]) -> None:
@@ -225,7 +227,7 @@ def test_gradients_of_gradients(reached: Counter[str]) -> None:
 
     fast.enable()
     same_results(lambda lib, *tensors: penalty(lib, *tensors).reshape(1), [x / 4, weight / 4], 1e-4)
-    assert all(reached[name] >= 3 for name in OF_COLUMNS)
+    assert all(reached[name] >= 3 for name in OF_WINDOWS)
 
 
 def test_the_promises_of_the_graph_are_kept(reached: Counter[str]) -> None:
@@ -243,7 +245,7 @@ def test_the_promises_of_the_graph_are_kept(reached: Counter[str]) -> None:
     loss.backward()
     with pytest.raises(GraphReleasedError, match="retain_graph"):
         loss.backward()
-    assert all(reached[name] for name in OF_COLUMNS)
+    assert all(reached[name] for name in OF_WINDOWS)
 
 
 def test_only_what_is_needed_is_computed(reached: Counter[str]) -> None:

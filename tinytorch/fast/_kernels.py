@@ -10,40 +10,13 @@ All of it stays in float32: a bare literal such as ``0.5`` would make an express
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 from numpy import float32, int32
 
-Number = Any  # float32, or what becomes float32
-Array = Any  # of float32
-Function = Callable[..., Any]
-
-# A product and a sum may become one instruction. Nothing is assumed about nan and infinity.
-_AS_WRITTEN: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract"}}
-# In functions that add up a row, all may be done in any order: only so can a sum be vectorised.
-_ANY_ORDER: dict[str, Any] = {"error_model": "numpy", "fastmath": {"contract", "reassoc", "nsz"}}
-
-
-def _kernel(function: Function) -> Any:
-    """Compile a function at its first call, and keep the machine code if there is a folder that can be written."""
-    try:
-        return numba.njit(nogil=True, cache=True, **_AS_WRITTEN)(function)
-    except RuntimeError:  # no such folder
-        return numba.njit(nogil=True, **_AS_WRITTEN)(function)
-
-
-def _part(function: Function) -> Any:
-    """Compile a function into the kernels that call it."""
-    return numba.njit(forceinline=True, **_AS_WRITTEN)(function)
-
-
-def _sum(function: Function) -> Any:
-    """Compile a function that adds up a row into the kernels that call it."""
-    return numba.njit(forceinline=True, **_ANY_ORDER)(function)
-
+from tinytorch.fast._compile import Array, Number, kernel, part, sums
+from tinytorch.fast._correlation import correlate as correlate
+from tinytorch.fast._correlation import correlate_gradients as correlate_gradients
 
 # Numbers.
 
@@ -59,7 +32,7 @@ _ROUNDER_BITS = _ROUNDER.view(np.int32)
 _BIAS, _MANTISSA = int32(127), int32(23)  # of the exponent; its distance from the lowest bit
 
 
-@_part
+@part
 def _exp(x: Number) -> Number:
     """Return ``2**n * exp(r)`` with n an integer and ``r = x - n * log(2)`` small: e to the power of x.
 
@@ -75,7 +48,7 @@ def _exp(x: Number) -> Number:
     return (bend * (r * r) + r + _ONE) * int32((n + _BIAS) << _MANTISSA).view(np.float32)
 
 
-@_part
+@part
 def _sigmoid(x: Number) -> Number:
     """Return ``1 / (1 + exp(-x))``."""
     return _ONE / (_ONE + _exp(-x))
@@ -86,7 +59,7 @@ _P = float32(0.2316419)
 _B1, _B2, _B3, _B4, _B5 = map(float32, (0.319381530, -0.356563782, 1.781477937, -1.821255978, 1.330274429))
 
 
-@_part
+@part
 def _normal(x: Number) -> tuple[Number, Number]:
     """Return which share of the standard normal distribution lies below x, off by 2e-7, and the density at x.
 
@@ -102,13 +75,13 @@ _GELU_SLOPE, _GELU_BEND = float32(2 * math.sqrt(2 / math.pi)), float32(0.044715)
 _FAR = float32(30.0)  # GELU is straight from there on
 
 
-@_part
+@part
 def _gelu_score(x: Number) -> Number:
     """Return what the tanh form of GELU takes the sigmoid of: ``0.5 * (1 + tanh(u)) == sigmoid(2 * u)``."""
     return _GELU_SLOPE * (x + _GELU_BEND * x * x * x)
 
 
-@_part
+@part
 def _near_0(x: Number) -> Number:
     """Return x, or -30 or 30 if it is beyond."""
     x = -_FAR if x < -_FAR else x
@@ -118,14 +91,14 @@ def _near_0(x: Number) -> Number:
 # Rows.
 
 
-@_part
+@part
 def _rank(x: Number) -> int32:
     """Return an integer that orders floats as their values do, nan above all: compared without branches."""
     bits = float32(x).view(np.int32)
     return int32(bits ^ ((bits >> int32(31)) & int32(0x7FFFFFFF)))
 
 
-@_part
+@part
 def _largest(row: Array) -> Number:
     """Return the largest element; minus infinity of an empty row."""
     top = _rank(-np.inf)
@@ -134,7 +107,7 @@ def _largest(row: Array) -> Number:
     return int32(top ^ ((top >> int32(31)) & int32(0x7FFFFFFF))).view(np.float32)
 
 
-@_sum
+@sums
 def _powers(row: Array, out: Array) -> tuple[Number, Number]:
     """Set ``out = exp(row - top)``; return `top`, the largest element, and the sum of `out`."""
     top, total = _largest(row), _ZERO
@@ -145,14 +118,14 @@ def _powers(row: Array, out: Array) -> tuple[Number, Number]:
     return top, total
 
 
-@_part
+@part
 def _scale(row: Array, factor: Number) -> None:
     """Multiply a row by a number, in place."""
     for j in range(row.size):
         row[j] *= factor
 
 
-@_sum
+@sums
 def _dot(a: Array, b: Array) -> Number:
     """Return ``sum(a * b)``."""
     total = _ZERO
@@ -161,7 +134,7 @@ def _dot(a: Array, b: Array) -> Number:
     return total
 
 
-@_sum
+@sums
 def _total_above(row: Array, floor: Number) -> Number:
     """Return ``sum(row - floor)``."""
     total = _ZERO
@@ -170,7 +143,7 @@ def _total_above(row: Array, floor: Number) -> Number:
     return total
 
 
-@_sum
+@sums
 def _moments(row: Array, eps: float, centered: bool) -> tuple[Number, Number]:
     """Return the mean, or 0, and ``(mean((row - mean)**2) + eps)**-0.5``. Two passes, exact beside a large mean."""
     mean, square = _ZERO, _ZERO
@@ -184,7 +157,7 @@ def _moments(row: Array, eps: float, centered: bool) -> tuple[Number, Number]:
     return mean, _ONE / float32(math.sqrt(square / float32(row.size) + float32(eps)))
 
 
-@_sum
+@sums
 def _along(row: Array, grad: Array, weight: Array, mean: Number, rate: Number) -> tuple[Number, Number]:
     """Return the sums of ``g`` and of ``g * n``, with ``g = grad * weight`` and ``n = (row - mean) * rate``."""
     along_1, along_n = _ZERO, _ZERO
@@ -198,42 +171,42 @@ def _along(row: Array, grad: Array, weight: Array, mean: Number, rate: Number) -
 # Kernels, element by element: of a function, then of its gradient.
 
 
-@_kernel
+@kernel
 def relu(x: Array, out: Array) -> None:
     """Set ``out = max(x, 0)``."""
     for i in range(x.size):
         out[i] = _ZERO if x[i] < _ZERO else x[i]
 
 
-@_kernel
+@kernel
 def relu_gradient(y: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad``, or 0 where ``y <= 0``."""
     for i in range(y.size):
         out[i] = _ZERO if y[i] <= _ZERO else grad[i]
 
 
-@_kernel
+@kernel
 def sigmoid(x: Array, out: Array) -> None:
     """Set ``out = sigmoid(x)``."""
     for i in range(x.size):
         out[i] = _sigmoid(x[i])
 
 
-@_kernel
+@kernel
 def sigmoid_gradient(y: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad * y * (1 - y)``."""
     for i in range(y.size):
         out[i] = grad[i] * y[i] * (_ONE - y[i])
 
 
-@_kernel
+@kernel
 def silu(x: Array, out: Array) -> None:
     """Set ``out = x * sigmoid(x)``."""
     for i in range(x.size):
         out[i] = x[i] * _sigmoid(x[i])
 
 
-@_kernel
+@kernel
 def silu_gradient(x: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad * s * (1 + x * (1 - s))`` with ``s = sigmoid(x)``."""
     for i in range(x.size):
@@ -241,7 +214,7 @@ def silu_gradient(x: Array, grad: Array, out: Array) -> None:
         out[i] = grad[i] * s * (_ONE + x[i] * (_ONE - s))
 
 
-@_kernel
+@kernel
 def gelu(x: Array, out: Array) -> None:
     """Set ``out = x * Phi(x)``, Phi being the integral of the normal distribution."""
     for i in range(x.size):
@@ -249,7 +222,7 @@ def gelu(x: Array, out: Array) -> None:
         out[i] = x[i] * share
 
 
-@_kernel
+@kernel
 def gelu_gradient(x: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad * (Phi(x) + x * phi(x))``."""
     for i in range(x.size):
@@ -258,14 +231,14 @@ def gelu_gradient(x: Array, grad: Array, out: Array) -> None:
         out[i] = grad[i] * (share + near * density)
 
 
-@_kernel
+@kernel
 def gelu_tanh(x: Array, out: Array) -> None:
     """Set ``out = x * sigmoid(2 * u)`` with ``u = sqrt(2 / pi) * (x + 0.044715 * x**3)``."""
     for i in range(x.size):
         out[i] = x[i] * _sigmoid(_gelu_score(x[i]))
 
 
-@_kernel
+@kernel
 def gelu_tanh_gradient(x: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad * (s + x * s * (1 - s) * du)``, s being that sigmoid and du the slope of ``2 * u``."""
     for i in range(x.size):
@@ -278,7 +251,7 @@ def gelu_tanh_gradient(x: Array, grad: Array, out: Array) -> None:
 # Kernels, row by row.
 
 
-@_kernel
+@kernel
 def softmax(x: Array, out: Array) -> None:
     """Set ``out = exp(x - max(x)) / sum(exp(x - max(x)))``: the largest, the powers, their scale."""
     for i in range(len(x)):
@@ -286,7 +259,7 @@ def softmax(x: Array, out: Array) -> None:
         _scale(out[i], _ONE / total)
 
 
-@_kernel
+@kernel
 def softmax_gradient(y: Array, grad: Array, out: Array) -> None:
     """Set ``out = y * (grad - sum(y * grad))``."""
     for i in range(len(y)):
@@ -295,7 +268,7 @@ def softmax_gradient(y: Array, grad: Array, out: Array) -> None:
             out[i, j] = y[i, j] * (grad[i, j] - average)
 
 
-@_kernel
+@kernel
 def log_softmax(x: Array, out: Array) -> None:
     """Set ``out = x - max(x) - log(sum(exp(x - max(x))))``."""
     for i in range(len(x)):
@@ -305,7 +278,7 @@ def log_softmax(x: Array, out: Array) -> None:
             out[i, j] = (x[i, j] - top) - log_total
 
 
-@_kernel
+@kernel
 def log_softmax_gradient(y: Array, grad: Array, out: Array) -> None:
     """Set ``out = grad - exp(y) * sum(grad)``."""
     for i in range(len(y)):
@@ -314,7 +287,7 @@ def log_softmax_gradient(y: Array, grad: Array, out: Array) -> None:
             out[i, j] = grad[i, j] - _exp(y[i, j]) * total
 
 
-@_kernel
+@kernel
 def seen_softmax(scores: Array, seen: Array) -> None:
     """Make the first ``seen[i]`` elements of row i their softmax, in place, and those behind 0."""
     scratch = np.empty(scores.shape[1], float32)
@@ -327,7 +300,7 @@ def seen_softmax(scores: Array, seen: Array) -> None:
         scores[i, n:] = _ZERO
 
 
-@_kernel
+@kernel
 def cross_entropy(logits: Array, classes: Array, counts: Array, out: Array, smoothing: float) -> None:
     """Set ``out = counts * -sum(q * log_softmax(logits))`` for each row; 0 where it does not count.
 
@@ -346,7 +319,7 @@ def cross_entropy(logits: Array, classes: Array, counts: Array, out: Array, smoo
             out[i] = counts[i] * (float32(math.log(total)) - right)
 
 
-@_kernel
+@kernel
 def cross_entropy_gradient(logits: Array, classes: Array, counts: Array, out: Array, smoothing: float) -> None:
     """Set ``out = counts * (softmax(logits) - q)`` for each row, with the q of `cross_entropy`."""
     spread = float32(smoothing)
@@ -359,7 +332,7 @@ def cross_entropy_gradient(logits: Array, classes: Array, counts: Array, out: Ar
         out[i, classes[i]] -= counts[i] * (_ONE - spread)
 
 
-@_kernel
+@kernel
 def normalize(x: Array, out: Array, weight: Array, bias: Array, eps: float, centered: bool) -> None:
     """Set ``out = (x - mean) * rate * weight + bias``, mean and rate being those of the row."""
     for i in range(len(x)):
@@ -368,7 +341,7 @@ def normalize(x: Array, out: Array, weight: Array, bias: Array, eps: float, cent
             out[i, j] = (x[i, j] - mean) * rate * weight[j] + bias[j]
 
 
-@_kernel
+@kernel
 def normalize_gradient(
     x: Array, grad: Array, out: Array, to_weight: Array, to_bias: Array, weight: Array, eps: float, centered: bool
 ) -> None:
@@ -389,25 +362,10 @@ def normalize_gradient(
             to_bias[j] += grad[i, j]
 
 
-# A kernel for images.
-
-
-@_kernel
-def lay_back(columns: Array, planes: Array, start: int, width: int) -> None:
-    """Add row (i, j) of each plane's columns to the plane, from place ``start + i * width + j`` on."""
-    count, high, wide, length = columns.shape
-    for plane in range(count):
-        for i in range(high):
-            for j in range(wide):
-                place = start + i * width + j
-                for k in range(length):
-                    planes[plane, place + k] += columns[plane, i, j, k]
-
-
 # A kernel of optimizers.
 
 
-@_kernel
+@kernel
 def adam(
     w: Array, grad: Array, mean: Array, square: Array, new1: Number, old2: Number, new2: Number, rate: Number,
     root: Number, eps: Number,
