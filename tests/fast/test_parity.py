@@ -68,6 +68,7 @@ REACHED: list[tuple[Reached, list[Case]]] = [
     ((*OF_WINDOWS, "correlate", "correlate_gradients"), [c for c in spatial.CASES if c.name in ("conv2d", "conv1d")]),
     (("convolve", "input_gradient", "correlate"), named(spatial.CASES, "conv2d, frozen weight")),
     (("convolve", "weight_gradient"), named(spatial.CASES, "conv2d, frozen input")),
+    (("spread",), [c for c in named(spatial.CASES, "max_pool") if "indices" not in c.name]),
 ]
 CASES = [pytest.param(kernels, case, id=case.name) for kernels, cases in REACHED for case in cases]
 

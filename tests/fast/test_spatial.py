@@ -1,4 +1,4 @@
-"""Compiled convolution, beside PyTorch and beside NumPy; and what is left to NumPy."""
+"""Compiled convolution and gradients of the largest, beside PyTorch and beside NumPy; and what is left to NumPy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 pytest.importorskip("numba", reason="Numba is not installed: pip install numba")
 
 import tinytorch
-from tests.spatial.test_against_pytorch import same_results
+from tests.spatial.test_against_pytorch import pools, same_results
 from tinytorch import fast
 from tinytorch.core.autograd import ChangedInPlaceError, GradientShapeError, GraphReleasedError
-from tinytorch.core.spatial import Convolution, Grid
+from tinytorch.core.spatial import Convolution, Grid, MaxPool
 from tinytorch.fast import _spatial, _threads
 from tinytorch.nn import functional as F  # noqa: N812
 
@@ -151,6 +151,38 @@ def test_nobody_is_warned_of_what_is_dropped(reached: Counter[str]) -> None:
         assert not np.isnan(out.data).any()
         assert not np.isnan(tensors[1].grad.data).any()
     assert reached["convolve"] == 1
+
+
+@pytest.mark.parametrize("dims", [1, 2])
+@several
+@given(data=st.data())
+def test_gradients_of_the_largest_agree_with_pytorch(dims: int, data: st.DataObject, reached: Counter[str]) -> None:
+    """Of few different numbers, so that there are ties, and with gradients that are not finite."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
+    options, shape = data.draw(pools(dims, True))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    x = rng.choice(np.array([1.0, 2.0, -np.inf], np.float32), shape)
+    strange = data.draw(st.sampled_from([1.0, np.inf, np.nan]))
+    reached.clear()
+    fast.enable()
+    results = []
+    for lib in (tinytorch, torch):
+        images = lib.from_numpy(x.copy()).requires_grad_()
+        out = getattr(lib.nn.functional, f"max_pool{dims}d")(images, **options)
+        grad = np.arange(1, np.prod(out.shape) + 1, dtype=np.float32).reshape(tuple(out.shape))
+        grad.flat[0] = strange
+        out.backward(lib.from_numpy(grad))
+        results.append(images.grad.numpy())
+    np.testing.assert_array_equal(*results)
+    assert reached["spread"]
+
+
+def test_a_place_that_no_window_has_is_left_to_numpy(reached: Counter[str]) -> None:
+    fast.enable()
+    pool, grad = MaxPool(Grid((2, 2), (2, 2))), tinytorch.ones(1, 1, 2, 2)
+    beyond = tinytorch.tensor([[[[0, 1], [2, 4]]]], dtype=np.uint8)
+    assert pool.spread(grad, beyond, (4, 4)).sum().item() == 3
+    assert not reached["spread"]
 
 
 LAYER = Convolution(Grid((3, 3)))

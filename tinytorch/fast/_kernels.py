@@ -362,6 +362,18 @@ def normalize_gradient(
             to_bias[j] += grad[i, j]
 
 
+# A kernel for images; those of convolution stand in a file of their own.
+
+
+@kernel
+def spread(grad: Array, number: Array, offsets: Array, down: int, across: int, out: Array) -> None:
+    """Add each gradient to its plane at the place that its window has chosen; windows are `down` and `across` apart."""
+    for plane in range(len(grad)):
+        for y in range(grad.shape[1]):
+            for x in range(grad.shape[2]):
+                out[plane, y * down + x * across + offsets[number[plane, y, x]]] += grad[plane, y, x]
+
+
 # A kernel of optimizers.
 
 

@@ -1,4 +1,4 @@
-"""Convolution with stride 1: what stands in for the forms of lesson 09, and when.
+"""Convolution with stride 1, and the gradient of the largest: what stands in for the forms of lesson 09, and when.
 
 The gradient of the images is a convolution too: of the gradient in a border, with kernels that are turned around.
 """
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytorch.core.spatial import Convolution, Grid
-from tinytorch.core.tensor import FloatArray, Tensor, from_numpy
+from tinytorch.core.spatial import Convolution, Grid, MaxPool
+from tinytorch.core.tensor import Array, FloatArray, Tensor, from_numpy
 from tinytorch.fast import _replacements
 from tinytorch.fast._threads import share, split
 from tinytorch.ops._replace import Method, Replacement
@@ -185,8 +185,33 @@ def _input_gradient(original: Method) -> Method:
     return gradient
 
 
+def spread(grad: FloatArray, number: Array, grid: Grid, size: tuple[int, ...]) -> FloatArray:
+    """Return gradients at the places that were chosen. Shapes: ``(N, C, H', W'), (N, C, H', W') -> (N, C, H, W)``."""
+    high, wide = grid.bordered(size)
+    offsets = np.array([i * grid.dilation[0] * wide + j * grid.dilation[1] for i, j in grid.offsets()])
+    out = np.zeros((*grad.shape[:2], high, wide), np.float32)
+    planes, steps = math.prod(grad.shape[:2]), (grid.stride[0] * wide, grid.stride[1])
+    grads, numbers = (np.ascontiguousarray(a).reshape(planes, *grid.places(size)) for a in (grad, number))
+    flat, kernel = out.reshape(planes, high * wide), _replacements._kernels().spread
+    share(lambda some: kernel(grads[some], numbers[some], offsets, *steps, flat[some]), split(planes, grads[0].size))
+    return out[grid.inside(size)]
+
+
+def _spread(original: Method) -> Method:
+    @functools.wraps(original)
+    def images(pool: MaxPool, grad_output: Tensor, number: Tensor, size: tuple[int, ...]) -> Any:
+        grad, chosen = grad_output.data, number.data
+        fits = grad.shape == chosen.shape and grad.shape[2:] == pool.grid.places(size) and chosen.dtype == np.uint8
+        if not fits or not _replacements._answers(grad) or chosen.max() >= math.prod(pool.grid.kernel):
+            return original(pool, grad_output, number, size)
+        return from_numpy(spread(grad, chosen, pool.grid, size))
+
+    return images
+
+
 REPLACEMENTS = [
     Replacement(Convolution, "forward", _convolve),
     Replacement(Convolution, "weight_gradient", _weight_gradient),
     Replacement(Convolution, "input_gradient", _input_gradient),
+    Replacement(MaxPool, "spread", _spread),
 ]
