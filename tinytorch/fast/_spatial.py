@@ -202,7 +202,8 @@ def _spread(original: Method) -> Method:
     def images(pool: MaxPool, grad_output: Tensor, number: Tensor, size: tuple[int, ...]) -> Any:
         grad, chosen = grad_output.data, number.data
         fits = grad.shape == chosen.shape and grad.shape[2:] == pool.grid.places(size) and chosen.dtype == np.uint8
-        if not fits or not _replacements._answers(grad) or chosen.max() >= math.prod(pool.grid.kernel):
+        window = math.prod(pool.grid.kernel)
+        if not fits or not _replacements._answers(grad, size=grad.size * window) or chosen.max() >= window:
             return original(pool, grad_output, number, size)
         return from_numpy(spread(grad, chosen, pool.grid, size))
 
