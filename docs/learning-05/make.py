@@ -240,7 +240,7 @@ def pictures(evening: Evening) -> None:
         "net = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))\n"
         "with record_lines():\n"
         "    loss = nn.CrossEntropyLoss()(net(tinytorch.randn(5, 4)), tinytorch.tensor([0, 1, 0, 1, 1]))\n"
-        "loss.graph().save('graph.html')\n"
+        'loss.graph().save("graph.html")\n'
     )
     script = evening.home / "picture.py"
     script.write_text(code, encoding="utf-8")
