@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,12 @@ from tito.course import Course, read_course
 
 # `./tito test` says how it was called; what the tests start is called otherwise.
 os.environ.pop("TITO_LAUNCHER", None)
+
+# Under `nohup`, or in the background of a script, these are ignored, and so by every program that a test
+# interrupts or whose terminal it closes.
+for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
+    if (_signal := getattr(signal, _name, None)) and signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, _usual)
 
 
 @pytest.fixture(scope="session")
