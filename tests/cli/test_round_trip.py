@@ -28,6 +28,8 @@ line = st.sampled_from(
         "x = 1",
         "y = 2   ",
         "\tindented",
+        "  x = 1",
+        "\xa0x = 1",
         "#| export",
         "    ### BEGIN SOLUTION",
         "# a comment",
@@ -133,6 +135,13 @@ def test_a_notebook_that_only_ran_changes_no_byte(text: str) -> None:
 @pytest.mark.parametrize("text", ["# %%\n# %%\n", "# %%\r\n# %%\r\n", "# %% [markdown]\n# %%\n# %%\nx = 1\n"])
 def test_empty_cells_are_cells(text: str) -> None:
     assert taken_back(text, executed(as_notebook(text))) == text
+
+
+@pytest.mark.parametrize("source", ["x = 1", "  x = 1\ny = 2", "\tx = 1", "\xa0x = 1", "  ", ""])
+def test_the_line_that_opens_a_cell_is_not_indented_with_its_code(source: str) -> None:
+    notebook = as_notebook("# %%\nx = 2\n")
+    notebook["cells"] = [made(("code", source, ("double",)))]
+    assert taken_back("# %%\nx = 2\n", notebook).rstrip() == f'# %% tags=["double"]\n{source}'.rstrip()
 
 
 @quick

@@ -198,7 +198,8 @@ def _render(cell: Any) -> str:
     options = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}
     one["metadata"] = {"jupytext": options}
     text = _body(str(jupytext.writes(one, fmt=_FORMAT))).translate(_SHOW)
-    return opens + text.removeprefix(_OPENS[kind])
+    _, line_end, body = text.partition("\n")  # its own opening line, which it indents as the code is
+    return opens + line_end + body
 
 
 def _quotes(prose: str) -> str:
