@@ -13,6 +13,10 @@ from tito.course import Course, read_course
 # `./tito test` says how it was called; what the tests start is called otherwise.
 os.environ.pop("TITO_LAUNCHER", None)
 
+# Tests share the cores as whole files; the threads of a BLAS would only wait for each other, and spin while they do.
+for _name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 # Under `nohup`, or in the background of a script, these are ignored, and so by every program that a test
 # interrupts or whose terminal it closes.
 for _name, _usual in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):

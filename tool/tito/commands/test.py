@@ -14,6 +14,8 @@ from tito.practice import try_lesson
 from tito.screen import say
 from tito.workspace import YOURS, Workspace
 
+ALL_CORES = ("-n", "auto", "--dist", "loadfile")  # for pytest: each file in one process, so that fixtures are made once
+
 
 class _PassesOn(click.Command):
     """A command that keeps what stands after ``--`` for pytest."""
@@ -53,8 +55,8 @@ def command(ctx: click.Context, name: str | None, all_tests: bool, as_json: bool
 
 
 def _whole_suite(workspace: Workspace, extra: list[str]) -> int:
-    """Run pytest over everything; its exit status."""
-    status = subprocess.run([sys.executable, "-m", "pytest", *extra], cwd=workspace.root).returncode
+    """Run pytest with `extra`, or over everything on all cores; its exit status."""
+    status = subprocess.run([sys.executable, "-m", "pytest", *(extra or ALL_CORES)], cwd=workspace.root).returncode
     return 0 if status == 0 else 1
 
 
