@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,14 +126,18 @@ class Verdict:
         return next((module for module in self.workspace.course if module.lesson == lesson), None)
 
     def _exercises(self, named: list[str], frames: list[dict[str, Any]]) -> tuple[str, ...]:
-        """Return what a failure is about: the answer its code stands in, else those named, unwritten ones first."""
+        """Return what a failure is about: the answer its code stands in, else those named, the likeliest first.
+
+        What is not written yet comes before what is, and what few tests have passed for before what many have.
+        """
         for frame in reversed(frames):
             if frame["path"] == self.module.exported:
                 line = lesson_line(self.workspace, self.module, self.lesson, frame["line"])
                 inside = [exercise.name for exercise in self.lesson.exercises if _answers(exercise, line)]
                 if inside:
                     return (inside[0],)
-        return tuple(sorted(named, key=lambda name: name not in self.lesson.open))
+        passed = Counter(name for test in self.run.with_outcome("passed") for name in test["exercises"])
+        return tuple(sorted(named, key=lambda name: (name not in self.lesson.open, passed[name])))
 
     def _place(self, frames: list[dict[str, Any]], module: Module, exercise: str | None) -> Place | None:
         """Return the deepest line of the module's lesson in `frames`, else the line of the exercise."""
