@@ -400,9 +400,7 @@ def test_every_line(kind: str, which: int) -> None:
     assert taken, f"PyTorch never takes {KINDS[kind][which]}"
 
 
-bounded = settings(
-    max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
-)
+bounded = settings(max_examples=EXAMPLES, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
 @bounded

@@ -367,7 +367,7 @@ SHAPES = hnp.array_shapes(min_dims=1, max_dims=3, min_side=2, max_side=4)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(shape=SHAPES, other=SHAPES, seed=SEEDS)
 def test_unrelated_numbers_look_like_nothing(shape: tuple[int, ...], other: tuple[int, ...], seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -376,7 +376,7 @@ def test_unrelated_numbers_look_like_nothing(shape: tuple[int, ...], other: tupl
     assert looks_like(rng.standard_normal(shape), rng.standard_normal(shape)) == ""
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(shape=SHAPES, seed=SEEDS, exponent=st.integers(-20, 20))
 def test_slips_are_seen_at_every_scale(shape: tuple[int, ...], seed: int, exponent: int) -> None:
     expected = np.random.default_rng(seed).standard_normal(shape) * 10.0**exponent
@@ -386,7 +386,7 @@ def test_slips_are_seen_at_every_scale(shape: tuple[int, ...], seed: int, expone
     assert looks_like(expected * (1 + 1e-9), expected) == ""
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(came=hnp.arrays(np.float64, SHAPES), expected=hnp.arrays(np.float64, SHAPES))
 def test_no_two_arrays_break_it(came: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
     """Whatever they hold: nan, infinities, the largest and the smallest numbers."""

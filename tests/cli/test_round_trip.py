@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 WRITTEN = read_course(ROOT / "modules/course.toml").written
 Key = tuple[str, str, tuple[str, ...]]
 
-quick = settings(max_examples=30, deadline=None)
+quick = settings(max_examples=30)
 line = st.sampled_from(
     [
         "",

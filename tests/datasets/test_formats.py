@@ -20,9 +20,7 @@ from .making import archive, cifar_batch, idx, pixel
 VALUES = bytes(range(24))
 PLAIN = idx([4, 2, 3], VALUES)
 
-quickly = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+quickly = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def packed(tmp_path: Path, body: bytes) -> Path:

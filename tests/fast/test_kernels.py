@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 Run = Callable[..., Tensor]
 
 # The fixture stands for all examples of a test: they only add to its count.
-several = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 FINITE = st.floats(-50, 50, width=32)
 ANY = st.one_of(FINITE, st.sampled_from([0.0, -0.0, 1e-30, 88.0, -88.0, 1e4, -1e4, math.nan, math.inf, -math.inf]))

@@ -28,7 +28,7 @@ FULL, LARGE = _spatial.FULL, _spatial._replacements.LARGE  # before a fixture ch
 Array = np.ndarray[Any, Any]
 
 # The fixture stands for all examples of a test: they only add to its count.
-several = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+several = settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def numbers(*shape: int, seed: int = 0) -> Array:

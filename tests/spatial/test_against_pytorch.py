@@ -18,7 +18,7 @@ from tinytorch.autograd import gradcheck, gradgradcheck
 
 torch: Any = pytest.importorskip("torch", reason="PyTorch is not installed: pip install torch==2.13.0")
 
-few = settings(max_examples=60, deadline=None)
+few = settings(max_examples=60)
 small = st.integers(1, 3)
 
 

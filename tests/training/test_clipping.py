@@ -27,7 +27,7 @@ NORM_TYPES = [1, 2, 2.0, 3, 0.5, -1, 0, math.inf, -math.inf]
 DTYPES = [np.float16, np.float32, np.float64]
 BITS: dict[Any, Any] = {np.float16: 16, np.float32: 32, np.float64: 64}
 RTOL = {np.float16: 4e-3, np.float32: 1e-5, np.float64: 1e-9}
-some_examples = settings(max_examples=40, deadline=None)
+some_examples = settings(max_examples=40)
 
 
 def with_gradients(lib: Any, arrays: list[Array]) -> list[Any]:
@@ -70,7 +70,7 @@ def gradients(
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("norm_type", NORM_TYPES)
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_norms_of_every_type(norm_type: float, dtype: Any, data: st.DataObject) -> None:
     empty = norm_type not in (math.inf, -math.inf, -1)  # of which PyTorch says nothing for an array without elements
     # In float16 PyTorch's 1e-6 is 0, and 0 / 0 is nan.

@@ -25,7 +25,7 @@ ARRAYS = st.dictionaries(
     ),
     max_size=5,
 )
-many_examples = settings(max_examples=150, deadline=None)
+many_examples = settings(max_examples=150)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_file_that_is_cut_off_anywhere(path: Path, checkpoint: bytes) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_bytes_that_flip(path: Path, checkpoint: bytes, data: st.DataObject) -> None:
     content = bytearray(checkpoint)
     for _ in range(data.draw(st.integers(1, 4))):
@@ -123,7 +123,7 @@ def test_bytes_that_flip(path: Path, checkpoint: bytes, data: st.DataObject) -> 
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_headers_that_say_anything(path: Path, data: st.DataObject) -> None:
     values = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["F32", "U8", "BF16", "x"]),
@@ -137,6 +137,6 @@ def test_headers_that_say_anything(path: Path, data: st.DataObject) -> None:
 
 
 @given(content=st.binary(max_size=64))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_files_of_anything(path: Path, content: bytes) -> None:
     read_or_refuse(path, content)

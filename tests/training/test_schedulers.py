@@ -20,7 +20,7 @@ from tinytorch.optim import lr_scheduler
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: there is nothing to compare with")
 
 Make = Callable[[Any, Any], Any]  # from a module of schedulers and an optimizer
-some_examples = settings(max_examples=60, deadline=None)
+some_examples = settings(max_examples=60)
 
 NAMES = [
     *("LambdaLR", "StepLR", "MultiStepLR", "ExponentialLR", "CosineAnnealingLR", "LinearLR", "SequentialLR"),
@@ -99,7 +99,7 @@ def simple(draw: st.DrawFn) -> Make:
 
 
 @given(rates=RATES, make=simple(), by_hand=st.none() | st.integers(0, 12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_schedules_that_move_the_rates(rates: list[float], make: Make, by_hand: int | None) -> None:
     compare(make, rates, 14, by_hand)
 
@@ -237,7 +237,7 @@ def near(given: dict[str, Any]) -> bool:
     cycle=cycles().filter(lambda given: not near(given)),
     rule=st.sampled_from(["SGD", "Adam", "AdamW", "RMSprop"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_one_cycle(max_lr: list[float], cycle: dict[str, Any], rule: str) -> None:
     steps = cycle.get("total_steps") or 2 * cycle["steps_per_epoch"]
     rates = [0.1] * len(max_lr)
@@ -323,7 +323,7 @@ VALUES = st.lists(
 
 
 @given(values=VALUES, plateau=PLATEAUS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_plateau(values: list[float], plateau: dict[str, Any]) -> None:
     seen = []
     for side in both([1.0, 0.1]):

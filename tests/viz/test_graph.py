@@ -201,7 +201,7 @@ def expressions(draw: st.DrawFn) -> Tensor:
 
 
 @given(expressions())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nodes_and_edges_are_those_of_the_engine(tensor: Tensor) -> None:
     graph = tensor.graph()
     operations = [n.of for n in graph.nodes if n.kind == "operation"]

@@ -48,7 +48,7 @@ paths_of_groups = st.lists(st.sampled_from("ab"), max_size=3).map(tuple)
 
 
 @given(plans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_boxes_do_not_overlap_and_edges_lead_down(plan: Any) -> None:
     sizes, edges = plan
     made = layout(sizes, edges)
@@ -66,7 +66,7 @@ def test_boxes_do_not_overlap_and_edges_lead_down(plan: Any) -> None:
 
 
 @given(plans(), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_frames_hold_their_boxes_and_no_others(plan: Any, data: st.DataObject) -> None:
     sizes, edges = plan
     homes = {id: data.draw(paths_of_groups) for id in sizes}
@@ -322,7 +322,7 @@ def test_what_is_used_in_many_places_is_named_there() -> None:
 
 
 @given(st.lists(paths_of_groups, min_size=1, max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_groups_that_are_open_at_first_show_few_boxes(homes: list[tuple[str, ...]]) -> None:
     opened = open_at_first(homes)
     shown = {seen(home, opened) or i for i, home in enumerate(homes)}

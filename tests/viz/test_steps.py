@@ -18,7 +18,7 @@ from tinytorch.core.autograd import ChangedInPlaceError, GraphReleasedError, Mul
 from tinytorch.core.losses import CrossEntropyLoss, MSELoss
 from tinytorch.viz._steps import BackwardStep, ErrorStep, LeafStep, StartStep, Stepper
 
-modest = settings(max_examples=60, deadline=None)
+modest = settings(max_examples=60)
 
 
 def leaf(data: Any) -> Tensor:
